@@ -1,0 +1,161 @@
+"""What can be built: `Operator` says how a layer multiplies, `AcceleratorConfig` what the accelerator is made of."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from gatewright.hw.noun import Noun
+
+Coding = Literal["bipolar", "sign_magnitude"]
+Source = Literal["lfsr", "sobol"]
+
+
+def container(bits: int) -> int:
+    """The smallest power of two that holds `bits`: values are stored in lanes of 1, 2, 4 or 8 bits."""
+    return 1 << (bits - 1).bit_length()
+
+
+class Operator(Noun):
+    """How one layer multiplies and adds, and at which precision.
+
+    `weight_bits` and `activation_bits` count the sign where there is one. Weights are signed; activations are unsigned unless
+    `activation_signed`. The stochastic operator also has a stream length in bits, a coding and a number source.
+    """
+
+    kind: str
+    weight_bits: int = Field(ge=1, le=8)
+    activation_bits: int = Field(ge=1, le=8)
+    activation_signed: bool = False
+    stream_length: int | None = None
+    coding: Coding | None = None
+    source: Source | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "Operator":
+        stochastic = (self.stream_length, self.coding, self.source)
+        if self.kind == "stochastic":
+            if None in stochastic:
+                raise ValueError("a stochastic operator needs stream_length, coding and source")
+        elif stochastic != (None, None, None):
+            raise ValueError(f"stream_length, coding and source belong to kind 'stochastic', not {self.kind!r}")
+        from gatewright.hw.operators import rules  # the registry imports this module
+
+        rules(self)
+        return self
+
+    @property
+    def weight_width(self) -> int:
+        """Bits a weight takes in a lane."""
+        return container(self.weight_bits)
+
+    @property
+    def activation_width(self) -> int:
+        """Bits an activation takes in a lane, and in memory."""
+        return container(self.activation_bits)
+
+    @property
+    def width(self) -> int:
+        """Bits of a lane: a processing element has `operand_bits // width` lanes of this operator."""
+        return max(self.weight_width, self.activation_width)
+
+    @property
+    def activation_range(self) -> tuple[int, int]:
+        """Least and greatest activation, as integers. One bit means the codes 0 and 1 (values -1 and +1)."""
+        if self.activation_signed:
+            return -(1 << (self.activation_bits - 1)), (1 << (self.activation_bits - 1)) - 1
+        return 0, (1 << self.activation_bits) - 1
+
+    @property
+    def steps(self) -> int:
+        """Cycles one operand pair occupies a lane: a stream is played `width` bits a cycle."""
+        return 1 if self.stream_length is None else self.stream_length // self.width
+
+    @property
+    def name(self) -> str:
+        """Short and unique among operators: `int8`, `int4x8` (weights x activations), `sc_bipolar_sobol64_8`."""
+        sign = "s" if self.activation_signed and self.kind != "stochastic" else ""
+        bits = str(self.weight_bits) if self.weight_bits == self.activation_bits else f"{self.weight_bits}x{self.activation_bits}"
+        if self.kind == "stochastic":
+            return f"sc_{self.coding}_{self.source}{self.stream_length}_{bits}"
+        return {"xnor": "xnor", "binary_weight": f"bw{self.activation_bits}{sign}"}.get(self.kind, f"{self.kind}{bits}{sign}")
+
+
+def integer(weight_bits: int, activation_bits: int | None = None, *, signed: bool = False) -> Operator:
+    """Two's complement weights times activations."""
+    return Operator(kind="int", weight_bits=weight_bits, activation_bits=activation_bits or weight_bits, activation_signed=signed)
+
+
+def binary_weight(activation_bits: int = 8, *, signed: bool = False) -> Operator:
+    """Weights -1 and +1, activations of several bits."""
+    return Operator(kind="binary_weight", weight_bits=1, activation_bits=activation_bits, activation_signed=signed)
+
+
+def xnor() -> Operator:
+    """Weights and activations -1 and +1."""
+    return Operator(kind="xnor", weight_bits=1, activation_bits=1)
+
+
+def stochastic(stream_length: int, coding: Coding = "sign_magnitude", source: Source = "sobol", bits: int = 8) -> Operator:
+    """Bit streams of `stream_length`, made at the grid's edges, counted exactly."""
+    return Operator(
+        kind="stochastic",
+        weight_bits=bits,
+        activation_bits=bits,
+        activation_signed=coding == "bipolar",
+        stream_length=stream_length,
+        coding=coding,
+        source=source,
+    )
+
+
+MULTIPLIER_BITS = 8  # requantisation multiplies by an unsigned integer of this width; training simulates it exactly
+SHIFT_MAX = 31
+
+
+class AcceleratorConfig(Noun):
+    """A grid of `rows` x `cols` processing elements with its buffers and its external memory.
+
+    Sizes: `activation_words` and `weight_words` are words of `operand_bits` in each row's and each column's buffer,
+    `output_words` rows of the output buffer (`output_bits` wide each), `parameter_words` output-channel groups.
+    """
+
+    rows: int = Field(ge=1, le=64)
+    cols: int = Field(ge=1, le=64)
+    operand_bits: Literal[32, 64] = 64
+    operators: tuple[Operator, ...] = Field(min_length=1, max_length=8)
+    accumulator_bits: int = Field(default=24, ge=12, le=32)
+    accumulator_depth: int = Field(default=2, ge=2, le=64)
+    activation_words: int = Field(default=256, ge=4, le=32768)
+    weight_words: int = Field(default=256, ge=4, le=32768)
+    output_words: int = Field(default=256, ge=4, le=32768)
+    parameter_words: int = Field(default=32, ge=2, le=4096)
+    memory_interval: int = Field(default=1, ge=1, le=64)
+    pipeline_stages: Literal[0, 1] = 1
+
+    @model_validator(mode="after")
+    def _check(self) -> "AcceleratorConfig":
+        if self.cols & (self.cols - 1):
+            raise ValueError(f"cols must be a power of two, so that outputs pack into words; got {self.cols}")
+        if self.accumulator_depth % 2:
+            raise ValueError(f"accumulator_depth must be even: one half drains while the other accumulates; got {self.accumulator_depth}")
+        for name in ("activation_words", "weight_words", "output_words", "parameter_words"):
+            size = getattr(self, name)
+            if size & (size - 1):
+                raise ValueError(f"{name} must be a power of two; got {size}")
+        if len(set(self.operators)) != len(self.operators):
+            raise ValueError("operators must differ from each other")
+        return self
+
+    def lanes(self, operator: Operator) -> int:
+        """Products of `operator` one processing element makes at a time."""
+        return self.operand_bits // operator.width
+
+    @property
+    def output_bits(self) -> int:
+        """Bits of one row of the output buffer: all columns' 8-bit results, and at least one memory word."""
+        return max(8 * self.cols, self.operand_bits)
+
+    @property
+    def block_capacity(self) -> int:
+        """Accumulators of a processing element one output block may use; the other half drains meanwhile."""
+        return self.accumulator_depth // 2

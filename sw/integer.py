@@ -1,0 +1,37 @@
+"""The network in integers: what lowering packs into a program and what the golden model computes."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from gatewright.sw.layers import Layer
+
+Mode = Literal["requantise", "sign", "raw"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IntegerLayer:
+    """One layer with everything post-processing needs; the arithmetic is defined in docs/hardware.md.
+
+    weights: int16 [K, C, R, S] codes (binary_weight and xnor: bits 0 and 1; else signed integers).
+    bias: int64 [K], added to the sum of `product(activation code, weight code)` over C, R, S.
+    multiplier, shift: int64 [K], used by mode `requantise`; low, high: clamp of the requantised value.
+    """
+
+    layer: Layer
+    weights: np.ndarray
+    bias: np.ndarray
+    multiplier: np.ndarray
+    shift: np.ndarray
+    mode: Mode
+    low: int = 0
+    high: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IntegerNetwork:
+    """Integer layers in order. The last one's mode is `raw`: its values are the logits (int64, before the float scale)."""
+
+    name: str
+    layers: tuple[IntegerLayer, ...]
