@@ -1,0 +1,54 @@
+"""Weights of -1 and +1: a lane adds or subtracts its activation."""
+
+from amaranth.hdl import Module, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from gatewright.hw.arithmetic import balanced_sum, popcount, range_bits
+from gatewright.hw.config import Operator
+
+
+def check(operator: Operator) -> None:
+    if operator.weight_bits != 1:
+        raise ValueError("binary_weight has weight_bits = 1")
+    if operator.activation_bits < 2:
+        raise ValueError("binary_weight takes activations of 2 to 8 bits; for one bit use xnor")
+
+
+def sum_range(operator: Operator, operand_bits: int) -> tuple[int, int]:
+    """Least and greatest sum of one element's lanes in one cycle."""
+    lanes = operand_bits // operator.width
+    extreme = max(-operator.activation_range[0], operator.activation_range[1])
+    return -lanes * extreme, lanes * extreme
+
+
+def encoded_bits(operator: Operator, operand_bits: int) -> tuple[int, int]:
+    """Bits of the activation and the weight word that reach the elements."""
+    lanes = operand_bits // operator.width
+    return lanes * operator.activation_width, lanes
+
+
+class Lanes(wiring.Component):
+    """Sum of plus or minus each activation: inverted where the weight is -1, with the ones of the negations counted apart."""
+
+    def __init__(self, operator: Operator, operand_bits: int) -> None:
+        self.operator, self.lanes = operator, operand_bits // operator.width
+        activation_bits, weight_bits = encoded_bits(operator, operand_bits)
+        super().__init__(
+            {
+                "activation": In(activation_bits),
+                "weight": In(weight_bits),
+                "sum": Out(signed(range_bits(*sum_range(operator, operand_bits)))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        op = self.operator
+        terms: list[Value] = []
+        for i in range(self.lanes):
+            a: Value = self.activation.word_select(i, op.activation_width)[: op.activation_bits]
+            negative = ~self.weight[i]
+            terms.append((a.as_signed() if op.activation_signed else a) ^ negative.replicate(op.activation_bits + 1).as_signed())
+        m.d.comb += self.sum.eq(balanced_sum([*terms, popcount(m, list(~self.weight))]))
+        return m

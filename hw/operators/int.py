@@ -1,0 +1,55 @@
+"""Two's complement multiplication: the ordinary operator."""
+
+from amaranth.hdl import Module, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.hdl import signed
+
+from gatewright.hw.arithmetic import balanced_sum, range_bits
+from gatewright.hw.config import Operator
+
+
+def check(operator: Operator) -> None:
+    if not (2 <= operator.weight_bits <= 8 and 2 <= operator.activation_bits <= 8):
+        raise ValueError("int takes weights and activations of 2 to 8 bits; for one bit use xnor or binary_weight")
+
+
+def sum_range(operator: Operator, operand_bits: int) -> tuple[int, int]:
+    """Least and greatest sum of one element's lanes in one cycle."""
+    low, high = operator.activation_range
+    extreme = 1 << (operator.weight_bits - 1)
+    lanes = operand_bits // operator.width
+    products = [w * a for w in (-extreme, extreme - 1) for a in (low, high)]
+    return lanes * min(products), lanes * max(products)
+
+
+def encoded_bits(operator: Operator, operand_bits: int) -> tuple[int, int]:
+    """Bits of the activation and the weight word that reach the elements."""
+    lanes = operand_bits // operator.width
+    return lanes * operator.activation_width, lanes * operator.weight_width
+
+
+class Lanes(wiring.Component):
+    """All lane products of one element and their sum, combinational."""
+
+    def __init__(self, operator: Operator, operand_bits: int) -> None:
+        self.operator, self.lanes = operator, operand_bits // operator.width
+        activation_bits, weight_bits = encoded_bits(operator, operand_bits)
+        super().__init__(
+            {
+                "activation": In(activation_bits),
+                "weight": In(weight_bits),
+                "sum": Out(signed(range_bits(*sum_range(operator, operand_bits)))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        op = self.operator
+        products: list[Value] = []
+        for i in range(self.lanes):
+            a: Value = self.activation.word_select(i, op.activation_width)[: op.activation_bits]
+            w = self.weight.word_select(i, op.weight_width)[: op.weight_bits].as_signed()
+            products.append(w * (a.as_signed() if op.activation_signed else a))
+        m.d.comb += self.sum.eq(balanced_sum(products))
+        return m

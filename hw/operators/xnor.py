@@ -1,0 +1,37 @@
+"""One-bit weights and activations: XNOR and popcount. Bipolar stochastic streams use the same lanes."""
+
+from amaranth.hdl import Module, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from gatewright.hw.arithmetic import popcount, range_bits
+from gatewright.hw.config import Operator
+
+
+def check(operator: Operator) -> None:
+    if (operator.weight_bits, operator.activation_bits, operator.activation_signed) != (1, 1, False):
+        raise ValueError("xnor has weight_bits = activation_bits = 1, unsigned")
+
+
+def sum_range(operator: Operator, operand_bits: int) -> tuple[int, int]:
+    """Least and greatest count of one element in one cycle."""
+    return 0, operand_bits
+
+
+def encoded_bits(operator: Operator, operand_bits: int) -> tuple[int, int]:
+    """Bits of the activation and the weight word that reach the elements."""
+    return operand_bits, operand_bits
+
+
+class Lanes(wiring.Component):
+    """The number of equal bits of two words."""
+
+    def __init__(self, operator: Operator, operand_bits: int) -> None:
+        super().__init__(
+            {"activation": In(operand_bits), "weight": In(operand_bits), "sum": Out(signed(range_bits(0, operand_bits)))}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.comb += self.sum.eq(popcount(m, list(~(self.activation ^ self.weight))))
+        return m
