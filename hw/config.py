@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
 
 Coding = Literal["bipolar", "sign_magnitude"]
@@ -131,6 +132,7 @@ class AcceleratorConfig(Noun):
     parameter_words: int = Field(default=32, ge=2, le=4096)
     memory_interval: int = Field(default=1, ge=1, le=64)
     pipeline_stages: Literal[0, 1] = 1
+    pooling: bool = True
 
     @model_validator(mode="after")
     def _check(self) -> "AcceleratorConfig":
@@ -145,6 +147,15 @@ class AcceleratorConfig(Noun):
         if len(set(self.operators)) != len(self.operators):
             raise ValueError("operators must differ from each other")
         return self
+
+    def path(self, operator: Operator) -> int:
+        """Which of the configuration's operators runs a layer's operator: the same one, with streams at least as long."""
+        for i, mine in enumerate(self.operators):
+            same = mine.replace(stream_length=operator.stream_length) if mine.kind == operator.kind == "stochastic" else mine
+            if same == operator and (mine.stream_length or 0) >= (operator.stream_length or 0):
+                return i
+        names = ", ".join(o.name for o in self.operators)
+        raise BadInput(f"The grid has no operator {operator.name}; it has {names}. Add it to the accelerator's operators or change the layer.")
 
     def lanes(self, operator: Operator) -> int:
         """Products of `operator` one processing element makes at a time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 import pkgutil
 from functools import cache
 from importlib.metadata import entry_points
@@ -32,3 +33,11 @@ def rules(operator: Operator) -> None:
     if operator.kind not in modules():
         raise ValueError(f"kind must be one of {', '.join(sorted(modules()))}; got {operator.kind!r}")
     modules()[operator.kind].check(operator)
+
+
+def datapaths(operators: Iterable[Operator]) -> list[list[Operator]]:
+    """Operators grouped by the lane circuit they share, in order of first appearance."""
+    groups: dict[str, list[Operator]] = {}
+    for operator in operators:
+        groups.setdefault(circuit(operator).datapath(operator), []).append(operator)
+    return list(groups.values())

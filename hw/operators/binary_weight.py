@@ -15,6 +15,11 @@ def check(operator: Operator) -> None:
         raise ValueError("binary_weight takes activations of 2 to 8 bits; for one bit use xnor")
 
 
+def datapath(operator: Operator) -> str:
+    """Operators with equal names share one lane circuit."""
+    return f"binary_weight{operator.activation_bits}{'s' if operator.activation_signed else 'u'}"
+
+
 def sum_range(operator: Operator, operand_bits: int) -> tuple[int, int]:
     """Least and greatest sum of one element's lanes in one cycle."""
     lanes = operand_bits // operator.width

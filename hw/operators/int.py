@@ -14,6 +14,11 @@ def check(operator: Operator) -> None:
         raise ValueError("int takes weights and activations of 2 to 8 bits; for one bit use xnor or binary_weight")
 
 
+def datapath(operator: Operator) -> str:
+    """Operators with equal names share one lane circuit."""
+    return f"int{operator.weight_bits}x{operator.activation_bits}{'s' if operator.activation_signed else 'u'}"
+
+
 def sum_range(operator: Operator, operand_bits: int) -> tuple[int, int]:
     """Least and greatest sum of one element's lanes in one cycle."""
     low, high = operator.activation_range

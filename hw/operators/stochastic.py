@@ -31,6 +31,11 @@ def number_bits(operator: Operator, side: Side) -> int:
     return operator.weight_bits if operator.coding == "bipolar" else operator.weight_bits - 1
 
 
+def datapath(operator: Operator) -> str:
+    """Operators with equal names share one lane circuit."""
+    return "xnor" if operator.coding == "bipolar" else f"sign_magnitude{operator.width}"
+
+
 def sum_range(operator: Operator, operand_bits: int) -> tuple[int, int]:
     """Least and greatest count of one element in one cycle."""
     return (0 if operator.coding == "bipolar" else -operand_bits), operand_bits

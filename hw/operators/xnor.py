@@ -13,6 +13,11 @@ def check(operator: Operator) -> None:
         raise ValueError("xnor has weight_bits = activation_bits = 1, unsigned")
 
 
+def datapath(operator: Operator) -> str:
+    """Operators with equal names share one lane circuit."""
+    return "xnor"
+
+
 def sum_range(operator: Operator, operand_bits: int) -> tuple[int, int]:
     """Least and greatest count of one element in one cycle."""
     return 0, operand_bits
