@@ -1,0 +1,126 @@
+"""What every subcommand shares: its three options, its output, and how an error becomes one paragraph and an exit status."""
+
+import errno
+import json
+import sqlite3
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel, ValidationError
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from gatewright.hw.errors import BadInput, GatewrightError
+from gatewright.hw.noun import explain
+
+DONE, FAILED, BAD_INPUT, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")]
+
+PIPE_WIDTH = 160  # of tables that go to a file or a pipe
+RUNS = Path("runs")
+RUN_CONFIG = "config.toml"
+
+
+@dataclass(frozen=True)
+class Output:
+    """Results go to standard output, as text or as one JSON object; progress goes to standard error, or nowhere if quiet."""
+
+    as_json: bool = False
+    quiet: bool = False
+
+    def emit(self, result: Mapping[str, Any], text: RenderableType) -> None:
+        """The command's result, once: `result` with --json, else `text` (anything Rich can print)."""
+        if self.as_json:
+            print(json.dumps(result, default=plain, allow_nan=False), flush=True)
+        else:
+            width = None if sys.stdout.isatty() else PIPE_WIDTH
+            Console(width=width).print(text, highlight=False, markup=False, soft_wrap=isinstance(text, str))
+
+    def note(self, text: str) -> None:
+        """One line of progress."""
+        if not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def progress(self) -> Progress:
+        """A context manager for progress bars: `with output.progress() as bar: task = bar.add_task("Training", total=9)`."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        return Progress(*columns, console=Console(stderr=True), disable=self.quiet)
+
+
+def plain(value: Any) -> Any:
+    """JSON of what `json` does not know: nouns, paths, NumPy's scalars and arrays."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"a result holds {type(value).__name__}, which has no JSON form")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file; BadInput names the file and the fault."""
+    return parse_toml(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """A file the user named; BadInput says why it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not a text file in UTF-8 ({error.reason} at byte {error.start}).") from None
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from None
+
+
+def parse_toml(text: str, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"{name} is not valid TOML: {error}.") from None
+
+
+def run_folder(name: Path) -> Path:
+    """The run folder a user named, by its path or by its name under `runs/`."""
+    for folder in (name, RUNS / name):
+        if (folder / RUN_CONFIG).is_file():
+            return folder
+    known = sorted(path.parent.name for path in RUNS.glob(f"*/{RUN_CONFIG}"))
+    there = f"the runs here are {', '.join(known)}" if known else f"there is no run in {RUNS}/ yet; `gatewright explore` makes one"
+    raise BadInput(f"{name} is not a run folder (it has no {RUN_CONFIG}): {there}.")
+
+
+def failure(error: BaseException) -> tuple[str, int] | None:
+    """The paragraph and the exit status of an error a user can mend; None for any other, which nobody hides."""
+    if isinstance(error, GatewrightError):
+        return str(error), error.exit_status
+    if isinstance(error, ValidationError):
+        return explain(error.title, error), BAD_INPUT
+    if isinstance(error, tomllib.TOMLDecodeError):
+        return f"The file is not valid TOML: {error}.", BAD_INPUT
+    if full := next(filter(disk_full, chain(error)), None):
+        return f"The disk is full ({full}): free some space, or name a folder on another disk, and run the command again.", BAD_INPUT
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename is not None:
+        return f"{error.filename} cannot be used: {(error.strerror or '').lower()}. Name a folder you may write to.", BAD_INPUT
+    return None
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it came from: libraries wrap the operating system's errors in their own."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def disk_full(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, sqlite3.OperationalError) and "full" in str(error)
