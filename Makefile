@@ -48,8 +48,9 @@ verify: $(VENV)/ready ## RUN=FOLDER: its network on generated Verilog against th
 wheel: $(VENV)/ready-dev ## a wheel in dist/
 	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist .
 
-lock: $(VENV)/ready-dev ## write the versions of this virtual environment down as the pinned ones
-	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > $(LOCK)
+lock: $(VENV)/ready-dev ## move every pin to the newest version that pyproject.toml allows
+	$(PIP) install --upgrade --upgrade-strategy eager --editable '.[dev,fpga]'
+	$(PIP) freeze --exclude-editable | sed 's/+cpu$$//' > $(LOCK)
 
 clean: ## remove what was built (the runs stay)
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
