@@ -123,8 +123,10 @@ WRONG: list[tuple[Callable[[], Noun], str]] = [
     ),
     (
         accelerator(rows="many", speed=3),
-        "AcceleratorConfig: rows: Input should be a valid integer, unable to parse string as an integer (got 'many'); "
-        "speed: is not a known key; check its spelling.",
+        (
+            "AcceleratorConfig: rows: Input should be a valid integer, unable to parse string as an integer (got 'many'); "
+            "speed: is not a known key; check its spelling."
+        ),
     ),
     (layer(C=0), "Layer: C: Input should be greater than or equal to 1 (got 0)."),
     (layer(R=9, S=3), "Layer: kernel 9 x 3 is larger than the padded image 8 x 8 (padding 0)."),
