@@ -46,7 +46,8 @@ verify: $(VENV)/ready ## RUN=FOLDER: its network on generated Verilog against th
 	$(BIN)/gatewright verify $(RUN)
 
 wheel: $(VENV)/ready-dev ## a wheel in dist/
-	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist .
+	rm -rf build
+	$(PIP) wheel --no-deps --wheel-dir dist .
 
 lock: $(VENV)/ready-dev ## move every pin to the newest version that pyproject.toml allows
 	$(PIP) install --upgrade --upgrade-strategy eager --editable '.[dev,fpga]'
