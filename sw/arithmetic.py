@@ -1,0 +1,166 @@
+"""What an operator computes, on integers: the base class of every operator's arithmetic.
+
+Words: a *code* is the integer a network holds (signed, unsigned or a bit); *bits* are the same as an unsigned lane content; a
+*value* is the number the code stands for in ordinary arithmetic (an XNOR code 0 has value -1). The product of two codes is
+the integer the circuit adds to its accumulator, near gain * value * value + offset. All of it is docs/hardware.md in code.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from gatewright.hw.config import Operator
+from gatewright.hw.errors import BadInput
+
+FLOAT32_EXACT = 1 << 24  # integers below this are exact in float32, whatever the order of their sum
+CHUNK = 1 << 22  # elements of patch matrix made at a time, so that memory stays small for any batch
+
+
+class Arithmetic(ABC):
+    """An operator's arithmetic on numpy integers. A subclass gives the product of values, the codes' meaning and the ranges."""
+
+    weight_range: tuple[int, int]
+    """Least and greatest weight code that training uses; symmetric wherever a sign exists."""
+    gain: float = 1.0
+    offset: float = 0.0
+    unused_weight_bits: int = 0
+    weight_clip: float = 3.0
+    """Greatest weight, in standard deviations of the layer's weights, that training represents."""
+    activation_clip: float = 3.0
+    """Greatest activation, in standard deviations before ReLU, that training starts from."""
+
+    def __init__(self, operator: Operator) -> None:
+        self.operator = operator
+
+    @abstractmethod
+    def multiply(self, activation_bits: np.ndarray, weight_bits: np.ndarray) -> np.ndarray:
+        """The defining product of unsigned lane bits, a column [A, 1] of activations by a row [1, W] of weights, int64 [A, W]."""
+
+    def activation_value(self, codes: Any) -> Any:
+        """What activation codes stand for. Takes and returns a numpy array or a torch tensor."""
+        return codes
+
+    def weight_value(self, codes: Any) -> Any:
+        """What weight codes stand for. Takes and returns a numpy array or a torch tensor."""
+        return codes
+
+    def activation_bits(self, codes: np.ndarray) -> np.ndarray:
+        """Codes as unsigned numbers of `activation_bits` bits, int64. Raises BadInput outside the operator's range."""
+        low, high = self.operator.activation_range
+        return checked(codes, low, high, f"{self.operator.name} activation") & ((1 << self.operator.activation_bits) - 1)
+
+    def weight_bits(self, codes: np.ndarray) -> np.ndarray:
+        """Codes as unsigned numbers of `weight_bits` bits, int64 (two's complement unless a subclass says otherwise)."""
+        half = 1 << (self.operator.weight_bits - 1)
+        return checked(codes, -half, half - 1, f"{self.operator.name} weight") & (2 * half - 1)
+
+    def pack_activations(self, codes: np.ndarray) -> np.ndarray:
+        """Lane contents, uint8; signed codes are sign-extended to the lane."""
+        self.activation_bits(codes)
+        return (np.asarray(codes, dtype=np.int64) & ((1 << self.operator.activation_width) - 1)).astype(np.uint8)
+
+    def pack_weights(self, codes: np.ndarray) -> np.ndarray:
+        """Lane contents, uint8; the code's bits, and zeros above them where the lane is wider."""
+        return self.weight_bits(codes).astype(np.uint8)
+
+    @cached_property
+    def table(self) -> np.ndarray:
+        """Every product, int64 [2**activation_bits, 2**weight_bits], indexed by bits."""
+        a = np.arange(1 << self.operator.activation_bits)[:, None]
+        w = np.arange(1 << self.operator.weight_bits)[None, :]
+        return self.multiply(a, w)
+
+    @cached_property
+    def activation_values(self) -> np.ndarray:
+        """The value of each activation, indexed by bits, int64."""
+        low, high = self.operator.activation_range
+        codes = np.arange(low, high + 1)
+        return self.activation_value(codes)[np.argsort(self.activation_bits(codes))]
+
+    @cached_property
+    def linear(self) -> bool:
+        """Whether every product is exactly gain * value * value + offset, so that a matrix product computes sums."""
+        low, high = self.weight_range
+        codes = np.arange(low, high + 1)
+        ideal = self.gain * np.outer(self.activation_values, self.weight_value(codes)) + self.offset
+        return bool((ideal == self.table[:, self.weight_bits(codes)]).all())
+
+    @cached_property
+    def classes(self) -> tuple[np.ndarray, np.ndarray]:
+        """The table without repeated rows, int64 [classes, 2**weight_bits], and each activation's row in it, int64."""
+        rows, index = np.unique(self.table, axis=0, return_inverse=True)
+        return rows, index.reshape(-1)
+
+    @property
+    def unused_product(self) -> int:
+        """What a lane beyond C adds to the accumulator in each product slot."""
+        return int(self.table[0, self.unused_weight_bits])
+
+    def bound(self, products: int) -> int:
+        """No sum of `products` products is greater in magnitude, before or after gain and offset."""
+        values = np.abs(self.activation_values).max() * np.abs(self.weight_value(np.array(self.weight_range))).max()
+        return products * int(max(np.abs(self.table).max(), values))
+
+    def value(self, accumulated: np.ndarray, products: int) -> np.ndarray:
+        """The sum of value x value that accumulators of `products` products stand for, float64, same shape."""
+        return (np.asarray(accumulated, dtype=np.float64) - self.offset * products) / self.gain
+
+    def product(self, activations: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Elementwise product of codes (broadcast), int64."""
+        return self.table[self.activation_bits(activations), self.weight_bits(weights)]
+
+    def accumulate(self, activations: np.ndarray, weights: np.ndarray, stride: int = 1, padding: int = 0) -> np.ndarray:
+        """Convolution of codes [N, C, H, W] with [K, C, R, S], exact, int64 [N, K, P, Q].
+
+        Outside the image the activation has zero bits, whatever that means to the operator.
+        """
+        kernels, _, r, s = weights.shape
+        padded = np.pad(self.activation_bits(activations), ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (r, s), axis=(2, 3))[:, :, ::stride, ::stride]
+        windows = windows.transpose(0, 2, 3, 1, 4, 5)  # [N, P, Q, C, R, S]
+        images, p, q = windows.shape[:3]
+        result = np.empty((images, p, q, kernels), dtype=np.int64)
+        sums = self._linear_sums if self.linear and _within(weights, *self.weight_range) else self._table_sums
+        for part in _parts(images, windows[0].size):
+            patches = windows[part].reshape(-1, weights[0].size)
+            result[part] = sums(patches, weights.reshape(kernels, -1)).reshape(-1, p, q, kernels)
+        return result.transpose(0, 3, 1, 2)
+
+    def _linear_sums(self, patches: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Sums of products by one matrix product: patches [M, n] of bits, weights [K, n] of codes, gives [M, K]."""
+        n = weights.shape[1]
+        dtype = np.float32 if self.bound(n) < FLOAT32_EXACT else np.float64
+        dot = self.activation_values.astype(dtype)[patches] @ self.weight_value(weights.astype(dtype)).T
+        return np.rint(self.gain * dot.astype(np.float64) + self.offset * n).astype(np.int64)
+
+    def _table_sums(self, patches: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The same sums by looking every product up."""
+        bits = self.weight_bits(weights)
+        total = np.zeros((len(patches), len(weights)), dtype=np.int64)
+        for position in range(weights.shape[1]):
+            total += self.table[:, bits[:, position]][patches[:, position]]
+        return total
+
+
+def _within(codes: np.ndarray, low: int, high: int) -> bool:
+    return bool(codes.min() >= low and codes.max() <= high) if codes.size else True
+
+
+def checked(codes: np.ndarray, low: int, high: int, what: str) -> np.ndarray:
+    """The codes as int64, or BadInput naming the one out of range."""
+    codes = np.asarray(codes)
+    if not np.issubdtype(codes.dtype, np.integer):
+        raise BadInput(f"{what} codes must be integers; got {codes.dtype}.")
+    if not _within(codes, low, high):
+        worst = codes.min() if codes.min() < low else codes.max()
+        raise BadInput(f"{what} codes go from {low} to {high}; got {worst}.")
+    return codes.astype(np.int64)
+
+
+def _parts(images: int, size: int) -> Iterator[slice]:
+    """Slices of the batch whose patch matrices, `size` elements an image, stay within CHUNK elements."""
+    step = max(1, CHUNK // size)
+    return (slice(start, start + step) for start in range(0, images, step))

@@ -1,0 +1,83 @@
+"""Operators in PyTorch: forward is exactly the integer arithmetic, backward is that of the ideal (unrounded, linear) operation."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gatewright.sw.arithmetic import CHUNK, FLOAT32_EXACT, Arithmetic
+
+
+class StraightThrough(torch.autograd.Function):
+    """The exact result forward; the gradient goes to the smooth one (Bengio et al., arXiv 1308.3432)."""
+
+    @staticmethod
+    def forward(context: Any, smooth: Tensor, exact: Tensor) -> Tensor:
+        return exact.to(smooth.dtype, copy=True)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0], None
+
+
+def straight_through(smooth: Tensor, exact: Tensor) -> Tensor:
+    """`exact` forward, the gradient of `smooth` backward; both of one shape."""
+    result: Tensor = StraightThrough.apply(smooth, exact)  # type: ignore[no-untyped-call]
+    return result
+
+
+def quantise_weight(arithmetic: Arithmetic, latent: Tensor) -> tuple[Tensor, Tensor]:
+    """Latent float weights (any shape) as codes (no gradient) and their values (straight-through within the range).
+
+    The step is proportional to the standard deviation of the whole layer's weights: no scale is learned, for normalisation
+    undoes any.
+    """
+    low, high = arithmetic.weight_range
+    if arithmetic.operator.weight_bits == 1:
+        codes = (latent.detach() >= 0).to(latent.dtype)
+        return codes, straight_through(latent.clamp(-1, 1), arithmetic.weight_value(codes))
+    scaled = latent * (high / (arithmetic.weight_clip * latent.detach().std().clamp(min=1e-12)))
+    codes = scaled.detach().round().clamp(low, high)
+    return codes, straight_through(scaled.clamp(low, high), arithmetic.weight_value(codes))
+
+
+def convolve(arithmetic: Arithmetic, x: Tensor, codes: Tensor, values: Tensor, stride: int, padding: int, *, exact: bool) -> Tensor:
+    """The accumulators of a convolution, [N, K, P, Q], holding integers.
+
+    x: activation codes [N, C, H, W] in floating point; codes, values: [K, C, R, S] from `quantise_weight`.
+    exact: use float64 where float32 could round (sums of 2**24 and more); training does without.
+    """
+    products = codes[0].numel()
+    wide = exact and arithmetic.bound(products) >= FLOAT32_EXACT
+    dtype = torch.float64 if wide else torch.float32
+    zero = int(arithmetic.activation_values[0])  # outside the image the lanes hold zero bits
+    inputs = F.pad(arithmetic.activation_value(x), (padding,) * 4, value=zero).to(dtype)
+    if arithmetic.linear:
+        return arithmetic.gain * F.conv2d(inputs, values.to(dtype), stride=stride) + arithmetic.offset * products
+    counted = _table_sums(arithmetic, x.detach(), codes, stride, padding, dtype)
+    if not torch.is_grad_enabled():
+        return counted
+    return straight_through(arithmetic.gain * F.conv2d(inputs, values.to(dtype), stride=stride) + arithmetic.offset * products, counted)
+
+
+@torch.no_grad()
+def _table_sums(arithmetic: Arithmetic, x: Tensor, codes: Tensor, stride: int, padding: int, dtype: torch.dtype) -> Tensor:
+    """Sums of tabulated products: one row of K products per position and activation, gathered and added by `embedding_bag`."""
+    rows, row_of = (torch.from_numpy(part) for part in arithmetic.classes)
+    kernels, _, r, s = codes.shape
+    weight_bits = torch.from_numpy(arithmetic.weight_bits(codes.reshape(kernels, -1).to(torch.int64).numpy()))  # [K, n]
+    size = 1 << arithmetic.operator.activation_bits
+    bits = F.pad(x, (padding,) * 4).to(torch.int64) % size
+    index = F.unfold(row_of[bits].float(), (r, s), stride=stride).to(torch.int64)  # [N, n, P * Q]
+    images, positions, pixels = index.shape
+    index = index.transpose(1, 2).reshape(images * pixels, positions)
+    total = torch.zeros(images * pixels, kernels, dtype=dtype)
+    step = max(1, CHUNK // (kernels * len(rows)))
+    for start in range(0, positions, step):
+        part = weight_bits[:, start : start + step]
+        table = rows.to(dtype)[:, part.T].transpose(0, 1).reshape(-1, kernels)  # [positions * rows, K]
+        offset = torch.arange(part.shape[1]) * len(rows)
+        total += F.embedding_bag(index[:, start : start + step] + offset, table, mode="sum")
+    height = (x.shape[2] + 2 * padding - r) // stride + 1
+    return total.reshape(images, height, -1, kernels).permute(0, 3, 1, 2).contiguous()

@@ -1,0 +1,34 @@
+"""Weights and activations of -1 and +1 (bits 0 and 1): the product counts equal bits.
+
+There is no zero, so an XNOR layer pads with -1 (zero bits). An unused lane has activation -1 and weight +1, and counts nothing.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from gatewright.sw.arithmetic import Arithmetic, checked
+
+
+class Xnor(Arithmetic):
+    """1 where the bits are equal, else 0; so the sum of n products of values is 2 * count - n."""
+
+    weight_range = (0, 1)
+    gain = 0.5
+    offset = 0.5
+    unused_weight_bits = 1
+
+    def multiply(self, activation_bits: np.ndarray, weight_bits: np.ndarray) -> np.ndarray:
+        return (np.asarray(activation_bits) == np.asarray(weight_bits)).astype(np.int64)
+
+    def activation_value(self, codes: Any) -> Any:
+        return 2 * codes - 1
+
+    def weight_value(self, codes: Any) -> Any:
+        return 2 * codes - 1
+
+    def weight_bits(self, codes: np.ndarray) -> np.ndarray:
+        return checked(codes, 0, 1, f"{self.operator.name} weight")
+
+
+ARITHMETIC = Xnor
