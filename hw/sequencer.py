@@ -1,6 +1,6 @@
 """Runs a COMPUTE instruction's loops: one pair of buffer reads a cycle, blocks of sums handed to the drain."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -30,7 +30,6 @@ class Sequencer(wiring.Component):
                 "drained": In(1),
                 "busy": Out(1),
                 "token": Out(1),
-                "half": Out(1),
                 "activation_read": Out(1),
                 "activation_address": Out((config.activation_words - 1).bit_length()),
                 "weight_read": Out(1),
@@ -62,7 +61,6 @@ class Sequencer(wiring.Component):
             block_last.eq(nest.at_last[BLOCK_LEVELS:].all() & last_step),
             issue.eq(running & (~fresh_block | (pending != BLOCKS_IN_FLIGHT))),
             nest.advance.eq(issue & last_step),
-            self.busy.eq(running | initialise | (pending != 0)),
         ]
         m.d.sync += initialise.eq(self.start)
         with m.If(initialise):
@@ -76,7 +74,8 @@ class Sequencer(wiring.Component):
         begun = issue & fresh_block & self["drain"]
         m.d.sync += pending.eq(pending + begun - self.drained)
         self._addresses(m, nest, initialise, issue, step, last_step)
-        self._pipeline(m, issue, step, reduction_first, block_last, half, nest)
+        in_flight = self._pipeline(m, issue, step, reduction_first, block_last, half, nest)
+        m.d.comb += self.busy.eq(running | initialise | in_flight | (pending != 0))
         return m
 
     def _addresses(self, m: Module, nest: LoopNest, initialise: Signal, issue: Signal, step: Signal, last_step: Signal) -> None:
@@ -96,8 +95,8 @@ class Sequencer(wiring.Component):
 
     def _pipeline(
         self, m: Module, issue: Signal, step: Signal, reduction_first: Signal, block_last: Signal, half: Signal, nest: LoopNest
-    ) -> None:
-        """Control that travels beside the operands."""
+    ) -> Value:
+        """Control that travels beside the operands. Returns whether any does."""
         paths = len(self.config.operators)
         stages = 2 + self.config.pipeline_stages
         selected = Const(1, paths) << self["operator"]
@@ -119,5 +118,5 @@ class Sequencer(wiring.Component):
             self.clear.eq(clear[-1]),
             self.index.eq(index[-1]),
             self.token.eq(token[TOKEN_DELAY + self.config.pipeline_stages]),
-            self.half.eq(half),
         ]
+        return Cat(valid[1:]).any()
