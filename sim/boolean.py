@@ -85,13 +85,17 @@ class Expression:
 
     def sensitivity(self, name: str) -> "Expression":
         """The Boolean difference: 1 where a change of `name` changes the function."""
-        return Expression("xor", terms=(self.substitute(name, "0"), self.substitute(name, "1")))
+        return Expression("xor", terms=(self.substitute({name: ZERO}), self.substitute({name: ONE})))
 
-    def substitute(self, name: str, constant: Literal["0", "1"]) -> "Expression":
-        """The function with one variable fixed."""
+    def substitute(self, terms: "Mapping[str, Expression]") -> "Expression":
+        """The function with some variables replaced."""
         if self.kind == "name":
-            return Expression("constant", constant) if self.value == name else self
-        return Expression(self.kind, self.value, tuple(term.substitute(name, constant) for term in self.terms))
+            return terms.get(self.value, self)
+        return Expression(self.kind, self.value, tuple(term.substitute(terms) for term in self.terms))
+
+
+ZERO = Expression("constant", "0")
+ONE = Expression("constant", "1")
 
 
 class _Parser:

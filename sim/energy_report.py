@@ -1,0 +1,85 @@
+"""Where the joules went: per cell, per block, per type of cell, per memory."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gatewright.sim.liberty_syntax import Floats
+from gatewright.sim.memories import MemoryCost
+from gatewright.sim.netlist import Netlist, Path_
+
+
+@dataclass(frozen=True)
+class MemoryEnergy:
+    """One memory: accesses counted on its enables, cost cited."""
+
+    path: Path_
+    cost: MemoryCost
+    reads: float
+    writes: float
+    dynamic_pj: float
+    leakage_pj: float
+
+    @property
+    def total_pj(self) -> float:
+        return self.dynamic_pj + self.leakage_pj
+
+
+@dataclass(frozen=True, eq=False)
+class EnergyReport:
+    """Energies in pJ over `cycles` cycles. Arrays have one entry per cell, in the order of `netlist.each_cell()`.
+
+    `ports_pj` is the switching of nets that input ports drive. Blocks are chains of instance names, cut at a depth.
+    """
+
+    netlist: Netlist
+    cycles: int
+    clock_period_ns: float
+    switching: Floats
+    internal: Floats
+    clock: Floats
+    leakage: Floats
+    ports_pj: float
+    memories: tuple[MemoryEnergy, ...]
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """Energy of the logic by cause."""
+        sums = {name: float(getattr(self, name).sum()) for name in ("switching", "internal", "clock", "leakage")}
+        return sums | {"switching": sums["switching"] + self.ports_pj}
+
+    @property
+    def logic_pj(self) -> float:
+        return sum(self.parts.values())
+
+    @property
+    def memory_pj(self) -> float:
+        return sum(memory.total_pj for memory in self.memories)
+
+    @property
+    def total_pj(self) -> float:
+        return self.logic_pj + self.memory_pj
+
+    @property
+    def per_cycle_pj(self) -> float:
+        """Energy of the logic in an average cycle."""
+        return self.logic_pj / self.cycles
+
+    @property
+    def cells(self) -> Floats:
+        """Energy of every cell."""
+        return self.switching + self.internal + self.clock + self.leakage
+
+    def by_path(self, depth: int | None = None) -> dict[Path_, float]:
+        """Energy of the logic of every block; the top, the empty tuple, includes the nets of input ports."""
+        paths = np.concatenate([cells.paths for cells in self.netlist.cells.values()] or [np.zeros(0, dtype=np.int32)])
+        sums = np.bincount(paths, weights=self.cells, minlength=len(self.netlist.paths))
+        result: dict[Path_, float] = {(): self.ports_pj}
+        for index in np.flatnonzero(np.bincount(paths, minlength=len(self.netlist.paths))).tolist():
+            block = self.netlist.paths[index][:depth]
+            result[block] = result.get(block, 0.0) + float(sums[index])
+        return result
+
+    def by_type(self) -> dict[str, float]:
+        """Energy of the logic by type of cell."""
+        return {kind: float(self.cells[first : first + len(self.netlist.cells[kind])].sum()) for kind, first in self.netlist.first.items()}
