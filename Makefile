@@ -73,7 +73,8 @@ $(VENV)/torch: $(VENV)/python $(LOCK)
 	@echo "Installing PyTorch $(TORCH) for the CPU (200 MB)"
 	@if [ "$$(uname -s)" != Linux ] || $(PIP) index versions torch 2>/dev/null | grep -qF '$(TORCH)+cpu'; \
 	then set -x; $(INSTALL) torch==$(TORCH); \
-	else set -x; $(INSTALL) torch==$(TORCH)+cpu --extra-index-url $(TORCH_INDEX); fi
+	else set -x; $(INSTALL) torch==$(TORCH)+cpu --extra-index-url $(TORCH_INDEX) \
+	|| { set +x; echo >&2 "PyTorch's CPU build could not be installed from $(TORCH_INDEX): name another index, as in: make TORCH_INDEX=URL explore"; exit 3; }; fi
 	@touch $@
 
 $(VENV)/python:
