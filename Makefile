@@ -12,7 +12,7 @@ TORCH := 2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup explore test lint format types imports bench verify lock wheel clean
+.PHONY: help setup explore test lint format types imports verify lock wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,9 +38,6 @@ types: $(VENV)/ready-dev ## static types
 
 imports: $(VENV)/ready-dev ## which folder may import which
 	$(BIN)/lint-imports
-
-bench: $(VENV)/ready ## the project's own benchmarks
-	$(BIN)/gatewright bench
 
 verify: $(VENV)/ready ## RUN=FOLDER: its network on generated Verilog against the golden model
 	$(BIN)/gatewright verify $(RUN)
