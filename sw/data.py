@@ -1,9 +1,6 @@
 """Images to train and test on: scikit-learn's digits, and MNIST, Fashion-MNIST and CIFAR-10 in their publishers' own files."""
 
-import gzip
 import os
-import struct
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +9,7 @@ import numpy as np
 
 from gatewright.hw.config import Operator
 from gatewright.hw.errors import BadInput, Missing
+from gatewright.sw.formats import Labelled, cifar10, idx
 
 SPLIT_SEED = 20260101  # fixed for good: a split is part of a data set's definition
 
@@ -98,91 +96,45 @@ def digits() -> Dataset:
     )
 
 
-def read_idx(path: Path, dimensions: int) -> np.ndarray:
-    """An IDX file of unsigned bytes (LeCun's format, gzipped if it is named .gz), uint8 of `dimensions` dimensions."""
-    content = _read(path)
-    magic = 0x0800 | dimensions
-    header = 4 + 4 * dimensions
-    if len(content) < header or struct.unpack(">I", content[:4])[0] != magic:
-        raise BadInput(f"{path}: an IDX file of {dimensions} dimensions starts with {magic:#010x}; got 0x{content[:4].hex()}.")
-    shape = struct.unpack(f">{dimensions}I", content[4:header])
-    expected = header + int(np.prod(shape, dtype=np.int64))
-    if len(content) != expected:
-        raise BadInput(f"{path}: a file of shape {shape} has {expected} bytes; got {len(content)}. Download it again.")
-    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)
-
-
-def idx_split(folder: Path, prefix: str, source: str) -> Split:
-    """The images and labels of one part of an MNIST-like set, `prefix` being train or t10k."""
-    images = read_idx(_find(folder, [f"{prefix}-images-idx3-ubyte", f"{prefix}-images-idx3-ubyte.gz"], source), 3)
-    labels = read_idx(_find(folder, [f"{prefix}-labels-idx1-ubyte", f"{prefix}-labels-idx1-ubyte.gz"], source), 1)
-    return _paired(images[:, None], labels, folder)
-
-
-CIFAR_RECORD = 1 + 3 * 32 * 32
-
-
-def read_cifar(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 [N, 3, 32, 32] and labels of one file of CIFAR-10's binary version."""
-    content = _read(path)
-    if not content or len(content) % CIFAR_RECORD:
-        raise BadInput(f"{path}: CIFAR-10's binary files are whole records of {CIFAR_RECORD} bytes; got {len(content)} bytes.")
-    records = np.frombuffer(content, dtype=np.uint8).reshape(-1, CIFAR_RECORD)
-    return records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0]
-
-
-def cifar_split(folder: Path, names: list[str], source: str) -> Split:
-    """The images and labels of several files of CIFAR-10's binary version."""
-    parts = [read_cifar(_find(folder, [name], source)) for name in names]
-    return _paired(np.concatenate([images for images, _ in parts]), np.concatenate([labels for _, labels in parts]), folder)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A data set read from files: its folder below the data folder, where it comes from, and how a part of it is read."""
+    """A data set read from files: its folder below the data folder, where it comes from, and how its two parts are read."""
 
     folder: str
     source: str
-    validation: int
-    train: Callable[[Path, str], Split]
-    test: Callable[[Path, str], Split]
+    train: Callable[[Path, str], Labelled]
+    test: Callable[[Path, str], Labelled]
 
 
-def _train_idx(folder: Path, source: str) -> Split:
-    return idx_split(folder, "train", source)
-
-
-def _test_idx(folder: Path, source: str) -> Split:
-    return idx_split(folder, "t10k", source)
+def _idx_set(folder: str, source: str) -> Published:
+    return Published(
+        folder=folder,
+        source=source,
+        train=lambda place, source: idx(place, "train", source),
+        test=lambda place, source: idx(place, "t10k", source),
+    )
 
 
 PUBLISHED = {
-    "mnist": Published(
-        folder="mnist", source="https://ossci-datasets.s3.amazonaws.com/mnist/", validation=5000, train=_train_idx, test=_test_idx
-    ),
-    "fashion_mnist": Published(
-        folder="fashion-mnist",
-        source="https://github.com/zalandoresearch/fashion-mnist, or the Debian package dataset-fashion-mnist",
-        validation=5000,
-        train=_train_idx,
-        test=_test_idx,
+    "mnist": _idx_set("mnist", "https://ossci-datasets.s3.amazonaws.com/mnist/"),
+    "fashion_mnist": _idx_set(
+        "fashion-mnist", "https://github.com/zalandoresearch/fashion-mnist or the Debian package dataset-fashion-mnist"
     ),
     "cifar10": Published(
         folder="cifar-10-batches-bin",
         source="https://www.cs.toronto.edu/~kriz/cifar.html (CIFAR-10 binary version)",
-        validation=5000,
-        train=lambda folder, source: cifar_split(folder, [f"data_batch_{n}.bin" for n in range(1, 6)], source),
-        test=lambda folder, source: cifar_split(folder, ["test_batch.bin"], source),
+        train=lambda place, source: cifar10(place, tuple(f"data_batch_{n}.bin" for n in range(1, 6)), source),
+        test=lambda place, source: cifar10(place, ("test_batch.bin",), source),
     ),
 }
 
 NAMES = ("digits", *PUBLISHED)
 
 
-def load(name: str, folder: str | Path | None = None, validation: int | None = None) -> Dataset:
+def load(name: str, folder: str | Path | None = None, validation: int = 5000) -> Dataset:
     """A data set by name, one of `NAMES`. Published sets are read from `folder` (default: the environment's GATEWRIGHT_DATA).
 
-    validation: how many training images are set aside, drawn stratified with a fixed seed (default 5000).
+    validation: how many training images of a published set are set aside, drawn stratified with a fixed seed.
     Raises Missing where a file is not there and BadInput where one is malformed.
     """
     if name == "digits":
@@ -193,46 +145,23 @@ def load(name: str, folder: str | Path | None = None, validation: int | None = N
     root = folder or os.environ.get("GATEWRIGHT_DATA")
     if not root:
         raise Missing(
-            f"{name} is read from a data folder, and none is named: set GATEWRIGHT_DATA to the folder that holds "
-            f"{published.folder}/. It comes from {published.source}."
+            f"{name} is read from files in a data folder, and none is named: set GATEWRIGHT_DATA to the folder that holds "
+            f"{published.folder}/. The files come from {published.source}."
         )
     place = Path(root) / published.folder
-    whole = published.train(place, published.source)
-    kept = published.validation if validation is None else validation
-    chosen, held_out = stratified(whole.labels, (len(whole) - kept, kept)) if len(whole) > kept else _too_few(name, len(whole), kept)
+    whole = _split(published.train(place, published.source))
+    if not 0 < validation < len(whole):
+        raise BadInput(f"{name}: validation must be from 1 to {len(whole) - 1}, less than the training images; got {validation}.")
+    train, held_out = stratified(whole.labels, (len(whole) - validation, validation))
     return Dataset(
         name=name,
         classes=10,
         maximum=255,
-        train=whole.take(chosen),
+        train=whole.take(train),
         validation=whole.take(held_out),
-        read_test=lambda: published.test(place, published.source),
+        read_test=lambda: _split(published.test(place, published.source)),
     )
 
 
-def _too_few(name: str, images: int, validation: int) -> list[np.ndarray]:
-    raise BadInput(f"{name}: validation must be less than the {images} training images; got {validation}.")
-
-
-def _find(folder: Path, names: list[str], source: str) -> Path:
-    """The first of the files that exists."""
-    for name in names:
-        if (folder / name).is_file():
-            return folder / name
-    raise Missing(f"{' or '.join(names)} is not in {folder}. Download it from {source} and put it there.")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if path.suffix == ".gz" else content
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BadInput(f"{path}: not a whole gzip file ({error}). Download it again.") from None
-
-
-def _paired(images: np.ndarray, labels: np.ndarray, folder: Path) -> Split:
-    if len(images) != len(labels):
-        raise BadInput(f"{folder}: every image has a label; got {len(images)} images and {len(labels)} labels.")
-    if labels.size and labels.max() > 9:
-        raise BadInput(f"{folder}: labels go from 0 to 9; got {labels.max()}.")
-    return Split(images=images, labels=labels.astype(np.int64))
+def _split(part: Labelled) -> Split:
+    return Split(images=part[0], labels=part[1])

@@ -23,7 +23,7 @@ class StraightThrough(torch.autograd.Function):
 
 def straight_through(smooth: Tensor, exact: Tensor) -> Tensor:
     """`exact` forward, the gradient of `smooth` backward; both of one shape."""
-    result: Tensor = StraightThrough.apply(smooth, exact)  # type: ignore[no-untyped-call]
+    result: Tensor = StraightThrough.apply(smooth, exact)
     return result
 
 

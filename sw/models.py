@@ -32,9 +32,7 @@ class Architecture(Noun):
     @model_validator(mode="after")
     def _check(self) -> "Architecture":
         if len(self.operators) != len(self.widths) + 1:
-            raise ValueError(
-                f"operators: one for each of the {len(self.widths)} widths and one for the logits, {len(self.widths) + 1}; got {len(self.operators)}"
-            )
+            raise ValueError(f"operators: one for each width and one for the logits, {len(self.widths) + 1}; got {len(self.operators)}")
         if any(width < 1 for width in self.widths):
             raise ValueError(f"widths must be positive; got {self.widths}")
         if self.family == "mlp" and self.pool_after:

@@ -132,7 +132,9 @@ class QuantisedNetwork(nn.Module):
         self.name = workload.name
         generator = torch.Generator().manual_seed(seed)
         following = [layer.operator for layer in workload.layers[1:]] + [None]
-        self.layers = nn.ModuleList(OperatorConv2d(layer, after, generator) for layer, after in zip(workload.layers, following, strict=True))
+        self.layers = nn.ModuleList(
+            OperatorConv2d(layer, after, generator) for layer, after in zip(workload.layers, following, strict=True)
+        )
 
     @property
     def operator_layers(self) -> list[OperatorConv2d]:

@@ -1,81 +1,18 @@
-"""Training in the operators' exact arithmetic, and accuracy as the integers give it."""
+"""Training in the operators' exact arithmetic."""
 
-import json
 import math
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from gatewright.hw.errors import BadInput
-from gatewright.hw.noun import Noun
-from gatewright.sw import golden
-from gatewright.sw.data import Dataset, Split, encode
-from gatewright.sw.integer import IntegerNetwork
+from gatewright.sw.checkpoint import Epoch, Recipe, Trained
+from gatewright.sw.data import Dataset, encode
 from gatewright.sw.models import Architecture, network
-from gatewright.sw.modules import QuantisedNetwork, export
-
-
-class Accuracy(Noun):
-    """Part of `n` images classified rightly, with the 95% Wilson score interval `low`..`high`."""
-
-    value: float
-    n: int
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{100 * self.value:.1f}% (n = {self.n}, 95% interval {100 * self.low:.1f}..{100 * self.high:.1f}%)"
-
-
-def wilson(right: int, n: int) -> Accuracy:
-    """The score interval of `right` successes in `n` (Wilson, J. Am. Stat. Assoc. 22, 1927)."""
-    if not 0 <= right <= n or n < 1:
-        raise BadInput(f"an accuracy needs 0 <= right <= n and n >= 1; got {right} of {n}.")
-    z = 1.959964
-    centre = (right + z * z / 2) / (n + z * z)
-    half = z / (n + z * z) * math.sqrt(right * (n - right) / n + z * z / 4)
-    return Accuracy(value=right / n, n=n, low=max(0.0, centre - half), high=min(1.0, centre + half))
-
-
-class Epoch(Noun):
-    """What one pass over the training images gave: mean loss, and part of the validation images that the integers classify rightly."""
-
-    epoch: int
-    loss: float
-    validation: float
-
-
-class Recipe(Noun):
-    """How a network is trained: Adam with a cosine from `learning_rate` to zero, `epochs` passes in batches of `batch`."""
-
-    epochs: int = 20
-    batch: int = 64
-    learning_rate: float = 0.01
-    seed: int = 0
-    threads: int = 1
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Trained:
-    """A trained network with what made it."""
-
-    architecture: Architecture
-    recipe: Recipe
-    dataset: str
-    network: QuantisedNetwork
-    history: tuple[Epoch, ...]
-
-    def export(self) -> IntegerNetwork:
-        """The network in integers."""
-        return export(self.network)
+from gatewright.sw.modules import QuantisedNetwork
 
 
 def train(architecture: Architecture, dataset: Dataset, recipe: Recipe, progress: Callable[[Epoch], None] | None = None) -> Trained:
@@ -129,45 +66,6 @@ def predict(model: QuantisedNetwork, codes: np.ndarray, batch: int = 256) -> np.
     model.eval()
     parts = torch.from_numpy(codes).float().split(batch)
     return torch.cat([model(part).argmax(dim=1) for part in parts]).numpy()
-
-
-def accuracy(integers: IntegerNetwork, split: Split, maximum: int) -> Accuracy:
-    """Accuracy of the golden model on images, the only kind that is reported."""
-    codes = encode(integers.layers[0].layer.operator, split.images, maximum)
-    return wilson(int((golden.classify(integers, codes) == split.labels).sum()), len(split))
-
-
-def save(trained: Trained, path: Path) -> None:
-    """Write weights and statistics as safetensors, with what made them as JSON in its header; whole or not at all."""
-    record = {
-        "architecture": trained.architecture.to_json(),
-        "recipe": trained.recipe.to_json(),
-        "dataset": trained.dataset,
-        "history": json.dumps([epoch.model_dump() for epoch in trained.history]),
-    }
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        save_file(dict(trained.network.state_dict()), partial, metadata=record)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def load(path: Path) -> Trained:
-    """Read what `save` wrote, in evaluation mode. Raises BadInput for any other file."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            record = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
-        architecture = Architecture.from_json(record["architecture"])
-        model = network(architecture)
-        model.load_state_dict(state)
-        model.eval()
-        history = tuple(Epoch(**epoch) for epoch in json.loads(record["history"]))
-        recipe, dataset = Recipe.from_json(record["recipe"]), record["dataset"]
-    except (SafetensorError, KeyError, RuntimeError, json.JSONDecodeError, OSError) as error:
-        raise BadInput(f"{path}: not a network that Gatewright trained ({error}).") from None
-    return Trained(architecture=architecture, recipe=recipe, dataset=dataset, network=model, history=history)
 
 
 def _check_fit(architecture: Architecture, dataset: Dataset) -> None:

@@ -1,0 +1,37 @@
+"""How often a network is right, as its integers give it, with the interval that the number of images allows."""
+
+import math
+
+from gatewright.hw.errors import BadInput
+from gatewright.hw.noun import Noun
+from gatewright.sw import golden
+from gatewright.sw.data import Split, encode
+from gatewright.sw.integer import IntegerNetwork
+
+
+class Accuracy(Noun):
+    """Part of `n` images classified rightly, with the 95% Wilson score interval `low`..`high`."""
+
+    value: float
+    n: int
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{100 * self.value:.1f}% (n = {self.n}, 95% interval {100 * self.low:.1f}..{100 * self.high:.1f}%)"
+
+
+def wilson(right: int, n: int) -> Accuracy:
+    """The score interval of `right` successes in `n` (Wilson, J. Am. Stat. Assoc. 22, 1927)."""
+    if not 0 <= right <= n or n < 1:
+        raise BadInput(f"an accuracy needs 0 <= right <= n and n >= 1; got {right} of {n}.")
+    z = 1.959964
+    centre = (right + z * z / 2) / (n + z * z)
+    half = z / (n + z * z) * math.sqrt(right * (n - right) / n + z * z / 4)
+    return Accuracy(value=right / n, n=n, low=max(0.0, centre - half), high=min(1.0, centre + half))
+
+
+def accuracy(integers: IntegerNetwork, split: Split, maximum: int) -> Accuracy:
+    """Accuracy of the golden model on images, the only kind that is reported."""
+    codes = encode(integers.layers[0].layer.operator, split.images, maximum)
+    return wilson(int((golden.classify(integers, codes) == split.labels).sum()), len(split))
