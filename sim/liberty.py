@@ -205,7 +205,7 @@ class _Reader:
         try:
             return expression(text)
         except BadInput as error:
-            raise self.source.error(group.offset, f"in {group.kind} ({group.name}): {error}") from None
+            raise self.source.error(group.offset, f"in {group.kind} ({group.name}): {str(error).removesuffix('.')}") from None
 
 
 def _without_grounds(groups: Iterator[Group], grounds: set[str]) -> list[Group]:
