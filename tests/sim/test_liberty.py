@@ -57,7 +57,8 @@ def test_energy_unit_is_voltage_squared_times_capacitance():
 
 def test_groups_of_the_ground_pin_do_not_count_twice():
     cell = loads(TEXT).cells["INV"]
-    assert len(cell.pins["Y"].powers) == 1 and len(cell.leakage_states) == 1
+    assert len(cell.pins["Y"].powers) == 1
+    assert len(cell.leakage_states) == 1
 
 
 def test_tables_with_the_load_first_are_turned():
@@ -76,7 +77,8 @@ def test_what_is_written_reads_back_the_same():
         other = again.cells["INV"].pins[name]
         assert (other.direction, other.capacitance_ff, other.function) == (pin.direction, pin.capacitance_ff, pin.function)
         for power, copy in zip(pin.powers, other.powers, strict=True):
-            assert np.allclose(power.rise.values, copy.rise.values) and np.allclose(power.rise.slews, copy.rise.slews)
+            assert np.allclose(power.rise.values, copy.rise.values)
+            assert np.allclose(power.rise.slews, copy.rise.slews)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +101,8 @@ def test_a_malformed_file_names_line_and_rule(old, new, line, rule):
     assert text != TEXT
     with pytest.raises(BadInput) as error:
         loads(text, "cells.lib")
-    assert f"cells.lib, line {line}: " in str(error.value) and rule in str(error.value)
+    assert f"cells.lib, line {line}: " in str(error.value)
+    assert rule in str(error.value)
 
 
 def test_a_truncated_file_names_the_open_group():
