@@ -16,27 +16,13 @@ from gatewright.hw.errors import BadInput
 from gatewright.sim.activity import CellActivity
 from gatewright.sim.cells import Cell, Pin, Power
 from gatewright.sim.energy_report import EnergyReport, MemoryEnergy
+from gatewright.sim.gates import Toggles
 from gatewright.sim.liberty_syntax import Floats
 from gatewright.sim.netlist import OPEN, Cells, Memory, Netlist
 from gatewright.sim.technology import Technology
 
 _PJ = 1e-3  # fJ
 _NW_NS = 1e-6  # nW x ns in pJ
-
-
-class Toggles(Protocol):
-    """Counts of a simulation, summed over its streams: `cycles` counts every stream's cycles."""
-
-    @property
-    def toggles(self) -> NDArray[np.int64]:
-        """Changes of each net. The clock net's own count is not used."""
-
-    @property
-    def high(self) -> NDArray[np.int64]:
-        """Cycles in which each net was 1."""
-
-    @property
-    def cycles(self) -> int: ...
 
 
 def energy(netlist: Netlist, toggles: Toggles, technology: Technology, clock_period_ns: float = 10.0) -> EnergyReport:
@@ -55,11 +41,13 @@ def _check(netlist: Netlist, toggles: Toggles, technology: Technology) -> None:
             raise BadInput(f"{netlist.name}: there are {len(counts)} {name} for {netlist.nets} nets. Count toggles on this very netlist.")
         if len(counts) and counts.min() < 0:
             raise BadInput(f"{netlist.name}: {name} cannot be negative, net {int(counts.argmin())} has {int(counts.min())}. Count again.")
-    if toggles.cycles < 1:
-        raise BadInput(f"{netlist.name}: energy needs at least one cycle, got {toggles.cycles}. Simulate longer.")
-    if len(toggles.high) and toggles.high.max() > toggles.cycles:
+    if unseen := [memory.name for memory in netlist.memories if memory.name not in toggles.memories]:
+        raise BadInput(f"{netlist.name}: accesses of {', '.join(unseen)} were not counted. Count with the gate simulator.")
+    if toggles.samples < 1:
+        raise BadInput(f"{netlist.name}: energy needs at least one cycle, got {toggles.samples}. Simulate longer.")
+    if len(toggles.high) and toggles.high.max() > toggles.samples:
         net = int(toggles.high.argmax())
-        raise BadInput(f"{netlist.name}: net {net} is high in {int(toggles.high[net])} of {toggles.cycles} cycles. Count again.")
+        raise BadInput(f"{netlist.name}: net {net} is high in {int(toggles.high[net])} of {toggles.samples} cycles. Count again.")
     if lacking := sorted(set(netlist.cells) - set(technology.library.cells)):
         raise BadInput(
             f"The technology {technology.name} lacks the cells {', '.join(lacking)} of {netlist.name}. Synthesise with its library."
@@ -80,10 +68,11 @@ def net_loads(netlist: Netlist, technology: Technology) -> Floats:
 
 class _Analysis:
     def __init__(self, netlist: Netlist, toggles: Toggles, technology: Technology, clock_period_ns: float) -> None:
-        self.netlist, self.technology, self.cycles, self.period = netlist, technology, toggles.cycles, clock_period_ns
+        self.netlist, self.technology, self.cycles, self.period = netlist, technology, toggles.samples, clock_period_ns
         self.toggles = toggles.toggles.astype(np.float64)
-        self.high = toggles.high / toggles.cycles
+        self.high = toggles.high / toggles.samples
         self.high[:2] = (0.0, 1.0)
+        self.accesses = toggles.memories
         self.loads = net_loads(netlist, technology)
         self.half_v2 = 0.5 * technology.library.voltage**2
         self.slew = technology.slew_ns
@@ -156,14 +145,13 @@ class _Analysis:
         return (stated + rest * cell.leakage_nw) * self.cycles * self.period * _NW_NS
 
     def _memory(self, memory: Memory) -> MemoryEnergy:
-        """Reads and writes from the enables; a write of part of a word costs that part of a write."""
+        """A write of part of a word costs a whole write: the macro's clock edge is the same."""
         cost = self.technology.memories.macro_for(memory.depth, memory.width)
-        reads = float(self.high[memory.read_enable].mean()) * self.cycles
-        writes = float(self.high[memory.write_enable].mean()) * self.cycles
-        dynamic = reads * cost.read_pj + writes * cost.write_pj + self.cycles * cost.idle_pj
+        done = self.accesses[memory.name]
+        dynamic = done.reads * cost.read_pj + done.writes * cost.write_pj + self.cycles * cost.idle_pj
         output = float(self._switching(memory.read_data).sum())
         leakage = cost.leakage_nw * self.cycles * self.period * _NW_NS
-        return MemoryEnergy(memory.path, cost, reads, writes, dynamic + output, leakage)
+        return MemoryEnergy(memory.path, cost, done.reads, done.writes, dynamic, output, leakage)
 
 
 def _shares(pin: Pin, activity: CellActivity) -> Iterator[tuple[Power, Floats]]:

@@ -11,17 +11,19 @@ from gatewright.sim.netlist import Netlist, Path_
 
 @dataclass(frozen=True)
 class MemoryEnergy:
-    """One memory: accesses counted on its enables, cost cited."""
+    """One memory: accesses counted in simulation, their cost cited; `output_pj` is the switching of the nets it drives."""
 
     path: Path_
     cost: MemoryCost
-    reads: float
-    writes: float
+    reads: int
+    writes: int
     dynamic_pj: float
+    output_pj: float
     leakage_pj: float
 
     @property
-    def total_pj(self) -> float:
+    def cited_pj(self) -> float:
+        """What rests on the cited figures: shown at half, once and twice."""
         return self.dynamic_pj + self.leakage_pj
 
 
@@ -29,7 +31,8 @@ class MemoryEnergy:
 class EnergyReport:
     """Energies in pJ over `cycles` cycles. Arrays have one entry per cell, in the order of `netlist.each_cell()`.
 
-    `ports_pj` is the switching of nets that input ports drive. Blocks are chains of instance names, cut at a depth.
+    `cycles` counts every stream's. `ports_pj` is the switching of nets that input ports drive. Blocks are chains of instance
+    names, cut at a depth. Nets that a memory drives are logic, and belong to the memory's block.
     """
 
     netlist: Netlist
@@ -46,7 +49,7 @@ class EnergyReport:
     def parts(self) -> dict[str, float]:
         """Energy of the logic by cause."""
         sums = {name: float(getattr(self, name).sum()) for name in ("switching", "internal", "clock", "leakage")}
-        return sums | {"switching": sums["switching"] + self.ports_pj}
+        return sums | {"switching": sums["switching"] + self.ports_pj + sum(memory.output_pj for memory in self.memories)}
 
     @property
     def logic_pj(self) -> float:
@@ -54,11 +57,16 @@ class EnergyReport:
 
     @property
     def memory_pj(self) -> float:
-        return sum(memory.total_pj for memory in self.memories)
+        """Energy of the memories, on cited figures."""
+        return sum(memory.cited_pj for memory in self.memories)
 
     @property
     def total_pj(self) -> float:
         return self.logic_pj + self.memory_pj
+
+    def with_memories(self, factor: float = 1.0) -> float:
+        """Energy in pJ with the memories at `factor` times their cited cost."""
+        return self.logic_pj + factor * self.memory_pj
 
     @property
     def per_cycle_pj(self) -> float:
@@ -78,6 +86,9 @@ class EnergyReport:
         for index in np.flatnonzero(np.bincount(paths, minlength=len(self.netlist.paths))).tolist():
             block = self.netlist.paths[index][:depth]
             result[block] = result.get(block, 0.0) + float(sums[index])
+        for memory in self.memories:
+            block = memory.path[:depth]
+            result[block] = result.get(block, 0.0) + memory.output_pj
         return result
 
     def by_type(self) -> dict[str, float]:

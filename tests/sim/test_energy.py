@@ -10,6 +10,7 @@ import pytest
 
 from gatewright.hw.errors import BadInput
 from gatewright.sim.energy import energy
+from gatewright.sim.gates import Accesses, Toggles
 from gatewright.sim.memories import ihp130_memories
 from gatewright.sim.netlist import Cells, Memory, Netlist
 from gatewright.sim.technology import Conventions, from_liberty
@@ -46,15 +47,7 @@ library (tiny) {
 }
 """
 CK, Q, N, Y = 2, 3, 4, 5
-CYCLES = 100
 PERIOD_NS = 10.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Counts:
-    toggles: np.ndarray
-    high: np.ndarray
-    cycles: int
 
 
 def nets(*rows):
@@ -72,7 +65,7 @@ def ring():
 
 @pytest.fixture
 def counts():
-    return Counts(np.array([0, 0, 0, 100, 100, 100]), np.array([0, 100, 0, 50, 50, 50]), CYCLES)
+    return Toggles(50, 2, np.array([0, 0, 0, 100, 100, 100]), np.array([0, 100, 0, 50, 50, 50]))
 
 
 @pytest.fixture
@@ -110,7 +103,7 @@ def test_blocks_and_types_add_up(ring, counts, technology):
 
 
 def test_a_register_that_never_changes_pays_its_clock_only(ring, technology):
-    still = Counts(np.zeros(6, dtype=np.int64), np.array([0, 100, 0, 100, 0, 100]), CYCLES)
+    still = Toggles(50, 2, np.zeros(6, dtype=np.int64), np.array([0, 100, 0, 100, 0, 100]))
     report = energy(ring, still, technology, PERIOD_NS)
     assert report.parts["switching"] == report.parts["internal"] == 0
     assert report.parts["clock"] == pytest.approx(100 * (20 + 10) / 1e3)
@@ -132,17 +125,25 @@ def test_nets_of_input_ports_count_once(technology, counts):
     assert report.parts["switching"] == pytest.approx(report.ports_pj)
 
 
-def test_memories_count_their_enables(technology):
+def test_memories_are_priced_by_access(technology):
     cost = ihp130_memories().macro_for(64, 16)
-    memory = Memory((), 64, 16, nets(2), nets(*[0] * 6), nets(*range(4, 20)), nets(*[3] * 16), nets(*[0] * 6), nets(*[0] * 16))
-    netlist = Netlist("m", 20, -1, {"re": nets(2), "we": nets(3)}, {"q": memory.read_data}, {}, (memory,))
-    high = np.zeros(20, dtype=np.int64)
-    high[2:4] = 30, 10
-    report = energy(netlist, Counts(np.zeros(20, dtype=np.int64), high, CYCLES), technology, PERIOD_NS)
+    memory = Memory(("ram",), 64, 16, nets(2), nets(*[0] * 6), nets(*range(4, 20)), nets(*[3] * 16), nets(*[0] * 6), nets(*[0] * 16))
+    netlist = Netlist(
+        "m", 20, -1, {"re": nets(2), "we": nets(3)}, {"q": memory.read_data}, {"INV": Cells(("A", "Y"), nets([4, 5]), nets(0))}, (memory,)
+    )
+    toggles = np.zeros(20, dtype=np.int64)
+    toggles[4] = 40
+    counts = Toggles(50, 2, toggles, np.zeros(20, dtype=np.int64), {"ram": Accesses(30, 10, 0, 0)})
+    report = energy(netlist, counts, technology, PERIOD_NS)
     assert (report.memories[0].reads, report.memories[0].writes) == (30, 10)
     expected = 30 * cost.read_pj + 10 * cost.write_pj + 100 * cost.idle_pj + cost.leakage_nw * 1e-3
     assert report.memory_pj == pytest.approx(expected)
-    assert report.logic_pj == 0.0
+    assert report.with_memories(2.0) - report.with_memories(0.5) == pytest.approx(1.5 * expected)
+    # what the memory drives is logic: 40 toggles of 10 fF, in the memory's block; and an inverter that leaks 1 nW for 1000 ns
+    assert report.logic_pj == pytest.approx(40 * 10 * 2 / 1e3 + 1e-3)
+    assert report.by_path()[("ram",)] == pytest.approx(0.8)
+    with pytest.raises(BadInput, match="accesses of ram were not counted"):
+        energy(netlist, dataclasses.replace(counts, memories={}), technology)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,7 @@ def test_one_more_toggle_is_noticed(ring, counts, technology):
         ({"toggles": np.zeros(5, dtype=np.int64)}, "5 toggles for 6 nets"),
         ({"toggles": np.full(6, -1)}, "cannot be negative"),
         ({"high": np.full(6, 101)}, "high in 101 of 100 cycles"),
-        ({"cycles": 0}, "at least one cycle"),
+        ({"streams": 0}, "at least one cycle"),
     ],
 )
 def test_counts_that_cannot_be_are_refused(ring, counts, technology, changes, rule):
