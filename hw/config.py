@@ -51,13 +51,13 @@ class Operator(Noun):
 
     @property
     def activation_width(self) -> int:
-        """Bits an activation takes in a lane, and in memory."""
-        return container(self.activation_bits)
+        """Bits an activation takes in a lane, and in memory: the whole lane, so that channels lie densely."""
+        return self.width
 
     @property
     def width(self) -> int:
         """Bits of a lane: a processing element has `operand_bits // width` lanes of this operator."""
-        return max(self.weight_width, self.activation_width)
+        return max(self.weight_width, container(self.activation_bits))
 
     @property
     def activation_range(self) -> tuple[int, int]:

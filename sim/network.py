@@ -1,0 +1,89 @@
+"""Whole networks on generated RTL: a verilated system, its external memory and host in C++, programs and images from files."""
+
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from gatewright.hw.config import AcceleratorConfig
+from gatewright.hw.errors import Mismatch
+from gatewright.hw.system import System
+from gatewright.hw.verilog import emit
+from gatewright.sim import verilator
+from gatewright.sw.cycles import timing
+from gatewright.sw.program import Program
+
+TOP = "gatewright"
+HARNESS = Path(__file__).parent / "harness"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a simulation gave: layer outputs [N, K, h, w] by layer, and each batch's cycles from start to idle."""
+
+    outputs: dict[int, np.ndarray]
+    cycles: np.ndarray
+    words_read: int
+    words_written: int
+
+
+@lru_cache(maxsize=32)
+def system_verilog(config: AcceleratorConfig) -> str:
+    """The Verilog of a configuration's complete system."""
+    return emit(System(config), TOP)
+
+
+def build(verilog: str) -> Path:
+    """A program that runs jobs on this system's Verilog; cached."""
+    files = {"memory.hpp": (HARNESS / "memory.hpp").read_text()}
+    harness = (HARNESS / "network.cpp").read_text()
+    return verilator.build(verilog, TOP, harness, files=files, options=("--x-initial", "unique"))
+
+
+def simulate(program: Program, codes: np.ndarray, *, verilog: str | None = None, stall_seed: int = 0, all_layers: bool = False) -> Run:
+    """Run images through the RTL, `schedule.images` at a time.
+
+    codes: [N, C, H, W] activation codes, N a multiple of the program's images. `verilog` replaces the generated RTL (mutants).
+    With `stall_seed` external memory pauses at random. Raises Mismatch if the accelerator does not finish.
+    """
+    schedule = program.schedule
+    executable = build(verilog or system_verilog(program.config))
+    batches = codes.reshape(-1, schedule.images, *codes.shape[1:])
+    inputs = [program.pack_input(batch) for batch in batches]
+    last = len(schedule.maps) - 1
+    first = 1 if all_layers else last
+    output_at = schedule.maps[first].address
+    output_words = schedule.memory_words - output_at
+    limit = 16 * timing(schedule).cycles + 10_000
+    header = [
+        program.config.operand_bits,
+        program.config.memory_interval,
+        stall_seed,
+        limit,
+        program.entry_words,
+        schedule.memory_words,
+        len(program.image),
+        schedule.maps[0].address,
+        schedule.maps[0].words,
+        output_at,
+        output_words,
+        len(batches),
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        job, result = Path(folder) / "job", Path(folder) / "result"
+        np.concatenate([np.array(header, dtype=np.uint64), program.image, *inputs]).tofile(job)
+        done = subprocess.run([executable, job, result], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Mismatch(f"The simulated accelerator failed: {done.stderr.strip() or f'exit status {done.returncode}'}.")
+        words = np.fromfile(result, dtype=np.uint64)
+    body = words[:-2].reshape(len(batches), 1 + output_words)
+    outputs = {}
+    for i in range(first, last + 1):
+        region = schedule.maps[i]
+        start = 1 + region.address - output_at
+        parts = [program.unpack_output(batch[start : start + region.words], i - 1) for batch in body]
+        outputs[i - 1] = np.concatenate(parts)
+    return Run(outputs, body[:, 0].astype(np.int64), int(words[-2]), int(words[-1]))

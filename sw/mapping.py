@@ -1,0 +1,177 @@
+"""How one layer is laid over the grid and cut into tiles: the `Mapping`, its rules, and the list of all that are legal."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+from typing import Literal
+
+from pydantic import Field
+
+from gatewright.hw.config import AcceleratorConfig, Operator
+from gatewright.hw.errors import BadInput
+from gatewright.hw.instructions import COUNT_BITS
+from gatewright.hw.noun import Noun
+from gatewright.sw.layers import Layer
+
+Order = Literal["channels_outside", "pixels_outside"]
+Inner = Literal["none", "x", "channels"]
+
+
+class Mapping(Noun):
+    """Where a layer's loops run.
+
+    Grid rows are `grid_n` images x `grid_y` x `grid_x` rectangles of `y` x `x` output pixels (after pooling), walked in time; `channels`
+    groups of `cols` output channels are resident at once. `order` is the order of the loops over tiles and inside a tile.
+    `inner` names the loop inside the reduction, which needs an accumulator for each of its indices: it holds one operand still.
+    """
+
+    grid_n: int = Field(default=1, ge=1)
+    grid_y: int = Field(default=1, ge=1)
+    grid_x: int = Field(default=1, ge=1)
+    y: int = Field(default=1, ge=1)
+    x: int = Field(default=1, ge=1)
+    channels: int = Field(default=1, ge=1)
+    order: Order = "channels_outside"
+    inner: Inner = "none"
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """The numbers that follow from a layer, its place in the network, a configuration and a mapping."""
+
+    layer: Layer
+    config: AcceleratorConfig
+    mapping: Mapping
+    images: int
+    output: Operator | None  # the next layer's operator; None for the last layer, whose results are raw
+
+    @property
+    def words(self) -> int:
+        """Activation words of a pixel."""
+        return ceil(self.layer.C / self.config.lanes(self.layer.operator))
+
+    @property
+    def channel_groups(self) -> int:
+        return ceil(self.layer.K / self.config.cols)
+
+    @property
+    def reduction(self) -> int:
+        """Operand pairs of one sum."""
+        return self.layer.R * self.layer.S * self.words
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Rows and columns of input pixels one grid row needs."""
+        layer, m = self.layer, self.mapping
+        rows, cols = (((n - 1) * layer.pool_stride + layer.pool_window - 1) * layer.stride for n in (m.y, m.x))
+        return rows + layer.R, cols + layer.S
+
+    @property
+    def window_words(self) -> int:
+        return self.window[0] * self.window[1] * self.words
+
+    @property
+    def weight_rows(self) -> int:
+        """Weight buffer addresses of one resident set of channels."""
+        return self.mapping.channels * self.reduction
+
+    @property
+    def output_width(self) -> int:
+        """Bits of a stored result; a raw result is four bytes."""
+        return 8 if self.output is None else self.output.activation_width
+
+    @property
+    def group_span(self) -> int:
+        """Groups of `cols` bits that one group of channels takes in the output buffer."""
+        return 32 if self.output is None else self.output_width
+
+    @property
+    def pixel_rows(self) -> int:
+        """Output buffer rows of one pixel's resident channels."""
+        return ceil(self.mapping.channels * self.group_span * self.config.cols / self.config.output_bits)
+
+    @property
+    def output_rows(self) -> int:
+        m = self.mapping
+        return m.grid_n * m.grid_y * m.grid_x * m.y * m.x * self.pixel_rows
+
+    @property
+    def pixel_words(self) -> int:
+        """Memory words of one output pixel with all its channels."""
+        channels = self.channel_groups * self.config.cols * 4 if self.output is None else self.layer.K
+        return ceil(channels * self.output_width / self.config.operand_bits)
+
+    @property
+    def accumulators(self) -> int:
+        """Sums of a block."""
+        return {"none": 1, "x": self.mapping.x, "channels": self.mapping.channels}[self.mapping.inner]
+
+    @property
+    def tiles(self) -> tuple[int, int, int, int]:
+        """Tiles over images, output rows, output columns, channels."""
+        m = self.mapping
+        return (
+            ceil(self.images / m.grid_n),
+            ceil(self.layer.out_h / (m.grid_y * m.y)),
+            ceil(self.layer.out_w / (m.grid_x * m.x)),
+            ceil(self.channel_groups / m.channels),
+        )
+
+    def broken_rule(self) -> str | None:
+        """Which rule this mapping breaks, with its values; None if it is legal."""
+        c, m, limit = self.config, self.mapping, 1 << COUNT_BITS
+        rows = m.grid_n * m.grid_y * m.grid_x
+        checks = [
+            (rows <= c.rows, f"grid_n * grid_y * grid_x = {rows} exceeds the grid's {c.rows} rows"),
+            (self.window_words <= c.activation_words, f"a row's input window of {self.window_words} words exceeds activation_words {c.activation_words}"),
+            (self.weight_rows <= c.weight_words, f"{self.weight_rows} weight words a column exceed weight_words {c.weight_words}"),
+            (m.channels <= c.parameter_words // 2, f"{m.channels} channel groups exceed half of parameter_words {c.parameter_words}"),
+            (self.output_rows <= c.output_words // 2, f"a tile's {self.output_rows} output rows exceed half of output_words {c.output_words}"),
+            (self.accumulators <= c.block_capacity, f"a block of {self.accumulators} sums exceeds half of accumulator_depth {c.accumulator_depth}"),
+            (m.inner == "none" or self.layer.pooling is None, "a layer with pooling needs inner = 'none'"),
+            (m.channels <= self.channel_groups, f"{m.channels} resident channel groups exceed the layer's {self.channel_groups}"),
+            (self.layer.S * self.words < limit and self.layer.R < limit, f"S * words = {self.layer.S * self.words} exceeds a loop's {limit}"),
+            (self.output_alignment, "a resident set of channels must fill whole memory words of the output"),
+            (self.layer.pooling is None or c.pooling, "the layer pools, but the accelerator has pooling = false"),
+        ]
+        return next((message for legal, message in checks if not legal), None)
+
+    @property
+    def output_alignment(self) -> bool:
+        m = self.mapping
+        return m.channels >= self.channel_groups or m.channels * self.group_span * self.config.cols % self.config.operand_bits == 0
+
+    def check(self) -> "Tiling":
+        rule = self.broken_rule()
+        if rule:
+            raise BadInput(f"Layer {self.layer.name} cannot be mapped so: {rule}. Choose another mapping or a larger accelerator.")
+        return self
+
+
+def mappings(layer: Layer, config: AcceleratorConfig, images: int, output: Operator | None) -> Iterator[Mapping]:
+    """Every legal mapping whose spatial split fits and whose tiles are not larger than the layer, in a fixed order."""
+    groups = ceil(layer.K / config.cols)
+    channel_choices = sorted({ceil(groups / n) for n in range(1, groups + 1)}, reverse=True)
+    for grid_n in range(1, min(images, config.rows) + 1):
+        for grid_y in range(1, min(layer.out_h, config.rows // grid_n) + 1):
+            for grid_x in range(1, min(layer.out_w, config.rows // (grid_n * grid_y)) + 1):
+                for y in _tile_sizes(layer.out_h, grid_y):
+                    for x in _tile_sizes(layer.out_w, grid_x):
+                        for channels in channel_choices:
+                            inners: list[Inner] = ["none"]
+                            if layer.pooling is None:
+                                inners += [i for i, n in (("x", x), ("channels", channels)) if 1 < n <= config.block_capacity]  # type: ignore[misc]
+                            for inner in inners:
+                                orders: tuple[Order, ...] = ("channels_outside", "pixels_outside")
+                                single = inner == "channels" and channels == groups
+                                for order in orders[: 1 if groups == 1 or single else 2]:
+                                    mapping = Mapping(
+                                        grid_n=grid_n, grid_y=grid_y, grid_x=grid_x, y=y, x=x, channels=channels, order=order, inner=inner
+                                    )
+                                    if Tiling(layer, config, mapping, images, output).broken_rule() is None:
+                                        yield mapping
+
+
+def _tile_sizes(extent: int, grid: int) -> list[int]:
+    """Pixels of a grid row in time: for each number of tiles, the least that covers the extent."""
+    return sorted({ceil(extent / (grid * tiles)) for tiles in range(1, ceil(extent / grid) + 1)}, reverse=True)

@@ -1,0 +1,221 @@
+"""A schedule with its tensors: one object that the golden model, the RTL and a host driver read."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from gatewright.hw.config import MULTIPLIER_BITS, AcceleratorConfig, Operator
+from gatewright.hw.errors import BadInput
+from gatewright.hw.instructions import WINDOW
+from gatewright.sw.integer import IntegerLayer, IntegerNetwork
+from gatewright.sw.layers import Workload
+from gatewright.sw.mapping import Mapping
+from gatewright.sw.operators import arithmetic
+from gatewright.sw.schedule import Block, Schedule, encode, schedule
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """An integer network lowered to a configuration. `image` is external memory as the accelerator finds it, without the input."""
+
+    network: IntegerNetwork
+    schedule: Schedule
+
+    @property
+    def config(self) -> AcceleratorConfig:
+        return self.schedule.config
+
+    @property
+    def entry_words(self) -> int:
+        """Length of the first instruction, which the host names when it starts the program at address 0."""
+        return self.schedule.instructions[0].memory_words(self.config)
+
+    @cached_property
+    def image(self) -> np.ndarray:
+        """Program and constants as memory words (uint64, `operand_bits` used) from address 0 up to the feature maps."""
+        bits = self.config.operand_bits
+        out = np.zeros(self.schedule.maps[0].address, dtype=np.uint64)
+        out[: self.schedule.program.words] = join(np.array(encode(self.schedule), dtype=np.uint64), bits)
+        for block in self.schedule.blocks:
+            out[block.region.address : block.region.address + block.region.words] = self._constant(block)
+        return out
+
+    def _constant(self, block: Block) -> np.ndarray:
+        if block.kind == "windows":
+            return np.array([WINDOW.encode({"n": n, "y": y, "x": x})[0] for n, y, x in block.table], dtype=np.uint64)
+        layer = self.network.layers[block.layer]
+        return _weights(layer, self.config, block) if block.kind == "weights" else _parameters(layer, self.config, block)
+
+    def pack_input(self, codes: np.ndarray) -> np.ndarray:
+        """Images [N, C, H, W] (codes of the first layer's activations, N as the program was scheduled) to memory words."""
+        return pack_map(self.network.layers[0].layer.operator, codes, self.config.operand_bits)
+
+    def unpack_output(self, words: np.ndarray, i: int) -> np.ndarray:
+        """Memory words of layer i's results to int64 [N, K, out_h, out_w]."""
+        layer = self.network.layers[i].layer
+        tiling = self.schedule.tiling(i)
+        shape = (self.schedule.images, layer.out_h, layer.out_w)
+        if tiling.output is not None:
+            fields = split(words, self.config.operand_bits, tiling.output_width).reshape(*shape, -1)[..., : layer.K]
+            codes = fields.astype(np.int64)
+            if tiling.output.activation_signed:
+                half = 1 << (tiling.output_width - 1)
+                codes = ((codes + half) & (2 * half - 1)) - half
+        else:
+            planes = split(words, self.config.operand_bits, 8).reshape(*shape, -1)[..., : tiling.channel_groups * 4 * self.config.cols]
+            planes = planes.reshape(*shape, tiling.channel_groups, 4, self.config.cols).astype(np.int64)
+            codes = (planes << np.arange(0, 32, 8)[:, None]).sum(axis=-2).reshape(*shape, -1)[..., : layer.K]
+            codes = ((codes + (1 << 31)) & ((1 << 32) - 1)) - (1 << 31)
+        return np.moveaxis(codes, -1, 1)
+
+    def save(self, path: Path) -> None:
+        """One safetensors file: the tensors, and everything else as JSON in its metadata, with a content hash."""
+        tensors = {
+            f"{i}.{name}": np.ascontiguousarray(getattr(layer, name))
+            for i, layer in enumerate(self.network.layers)
+            for name in ("weights", "bias", "multiplier", "shift")
+        }
+        facts = {
+            "format": FORMAT,
+            "name": self.network.name,
+            "workload": json.loads(self.schedule.workload.to_json()),
+            "config": json.loads(self.config.to_json()),
+            "mappings": [json.loads(m.to_json()) for m in self.schedule.mappings],
+            "images": self.schedule.images,
+            "posts": [[layer.mode, layer.low, layer.high] for layer in self.network.layers],
+        }
+        text = json.dumps(facts, sort_keys=True)
+        data = save_tensors(tensors, {"program": text, "sha256": _digest(text, tensors)})
+        temporary = path.with_name(path.name + ".part")
+        temporary.write_bytes(data)
+        temporary.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Program":
+        """Raises BadInput for a file that is missing, damaged (its hash differs) or of another format."""
+        try:
+            data = path.read_bytes()
+            size = int.from_bytes(data[:8], "little")
+            metadata = json.loads(data[8 : 8 + size])["__metadata__"]
+            tensors = load_tensors(data)
+            text = metadata["program"]
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            raise BadInput(f"{path} is not a program file ({type(error).__name__}: {error}). Generate it again.") from None
+        if _digest(text, tensors) != metadata.get("sha256"):
+            raise BadInput(f"{path} is damaged: its content does not match the hash stored in it. Generate it again.")
+        facts = json.loads(text)
+        if facts["format"] != FORMAT:
+            raise BadInput(f"{path} has program format {facts['format']}; this version reads {FORMAT}. Generate it again.")
+        workload = Workload(**facts["workload"])
+        layers = tuple(
+            IntegerLayer(
+                layer=layer,
+                **{name: tensors[f"{i}.{name}"] for name in ("weights", "bias", "multiplier", "shift")},
+                mode=post[0],
+                low=post[1],
+                high=post[2],
+            )
+            for i, (layer, post) in enumerate(zip(workload.layers, facts["posts"], strict=True))
+        )
+        network = IntegerNetwork(name=facts["name"], layers=layers)
+        return lower(network, AcceleratorConfig(**facts["config"]), tuple(Mapping(**m) for m in facts["mappings"]), facts["images"])
+
+
+def lower(network: IntegerNetwork, config: AcceleratorConfig, mappings: tuple[Mapping, ...], images: int = 1) -> Program:
+    """A network on a configuration. Raises BadInput where a sum could overflow the accumulator or a rule is broken."""
+    workload = Workload(name=network.name, layers=tuple(layer.layer for layer in network.layers))
+    for layer in network.layers:
+        check_accumulator(layer, config)
+    clamps = tuple((layer.low, layer.high) for layer in network.layers)
+    return Program(network, schedule(workload, config, mappings, images, clamps))
+
+
+def check_accumulator(layer: IntegerLayer, config: AcceleratorConfig) -> None:
+    """The greatest sum any input can give, with the bias, must fit; so must the bias alone."""
+    kind = arithmetic(layer.layer.operator)
+    products = kind.table[:, kind.weight_bits(layer.weights).reshape(layer.layer.K, -1)]  # [activation, K, terms]
+    low, high = np.minimum(products.min(axis=0), 0).sum(axis=1), np.maximum(products.max(axis=0), 0).sum(axis=1)
+    unused, limit = _unused(layer, config), 1 << (config.accumulator_bits - 1)
+    bias = layer.bias - unused
+    least = int((low + min(unused, 0) + np.minimum(bias, 0)).min())
+    most = int((high + max(unused, 0) + np.maximum(bias, 0)).max())
+    if least < -limit or most >= limit:
+        raise BadInput(
+            f"Layer {layer.layer.name}: sums between {least} and {most} do not fit accumulators of {config.accumulator_bits} bits. "
+            f"Give the accelerator at least {max(-least, most).bit_length() + 1} accumulator_bits, or the layer fewer inputs or bits."
+        )
+
+
+def _unused(layer: IntegerLayer, config: AcceleratorConfig) -> int:
+    """What the lanes beyond the channels add to every sum."""
+    shape = layer.layer
+    idle = -shape.C % config.lanes(shape.operator)
+    return idle * shape.R * shape.S * arithmetic(shape.operator).unused_product
+
+
+def _weights(layer: IntegerLayer, config: AcceleratorConfig, block: Block) -> np.ndarray:
+    """Words in loading order: channel group, kernel row and column, channel word, column of the grid."""
+    shape, kind = layer.layer, arithmetic(layer.layer.operator)
+    lanes, cols = config.lanes(shape.operator), config.cols
+    first = block.first * cols
+    chosen = layer.weights[first : min(first + block.groups * cols, shape.K)]
+    bits = kind.pack_weights(chosen).astype(np.uint64)
+    bits = np.pad(bits, ((0, 0), (0, -shape.C % lanes), (0, 0), (0, 0)), constant_values=kind.unused_weight_bits)
+    k, c, r, s = bits.shape
+    lanes_last = bits.reshape(k, c // lanes, lanes, r, s).transpose(0, 3, 4, 1, 2)  # k, r, s, word, lane
+    words = (lanes_last << (np.arange(lanes, dtype=np.uint64) * np.uint64(shape.operator.weight_width))).sum(axis=-1, dtype=np.uint64)
+    grouped = words.reshape(block.groups, k // block.groups, -1)
+    return grouped.transpose(0, 2, 1).reshape(-1)
+
+
+def _parameters(layer: IntegerLayer, config: AcceleratorConfig, block: Block) -> np.ndarray:
+    """Bias, multiplier and shift of each channel, zeros beyond the last; a one-bit result there is 0 because its bias is least."""
+    first, count = block.first * config.cols, block.groups * config.cols
+    last = min(first + count, layer.layer.K)
+    bias = np.full(count, -(1 << (config.accumulator_bits - 2)) if layer.mode == "sign" else 0, dtype=np.int64)
+    scale = np.zeros(count, dtype=np.int64)
+    bias[: last - first] = layer.bias[first:last] - _unused(layer, config)
+    if layer.mode == "requantise":
+        scale[: last - first] = layer.multiplier[first:last] | layer.shift[first:last] << MULTIPLIER_BITS
+    words = np.stack([bias & 0xFFFFFFFF, scale], axis=1).reshape(-1).astype(np.uint64)
+    return join(words, config.operand_bits)
+
+
+def pack_map(operator: Operator, codes: np.ndarray, operand_bits: int) -> np.ndarray:
+    """A feature map [N, C, H, W] of activation codes as memory words, pixel after pixel, channels in lanes, zero bits beyond."""
+    lanes = operand_bits // operator.width
+    bits = arithmetic(operator).pack_activations(codes).astype(np.uint64)
+    bits = np.pad(bits, ((0, 0), (0, -codes.shape[1] % lanes), (0, 0), (0, 0)))
+    n, c, h, w = bits.shape
+    by_lane = bits.reshape(n, c // lanes, lanes, h, w).transpose(0, 3, 4, 1, 2)
+    return (by_lane << (np.arange(lanes, dtype=np.uint64) * np.uint64(operator.width))).sum(axis=-1, dtype=np.uint64).reshape(-1)
+
+
+def join(words: np.ndarray, operand_bits: int) -> np.ndarray:
+    """32-bit words as memory words, the first one lowest."""
+    if operand_bits == 32:
+        return words
+    pairs = words.reshape(-1, 2)
+    return pairs[:, 0] | pairs[:, 1] << np.uint64(32)
+
+
+def split(words: np.ndarray, operand_bits: int, width: int) -> np.ndarray:
+    """Memory words as fields of `width` bits, lowest first, uint64 [words * operand_bits / width]."""
+    places = np.arange(0, operand_bits, width, dtype=np.uint64)
+    return ((words[:, None] >> places) & np.uint64((1 << width) - 1)).reshape(-1)
+
+
+def _digest(text: str, tensors: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        digest.update(name.encode() + str(tensors[name].dtype).encode() + np.ascontiguousarray(tensors[name]).tobytes())
+    return digest.hexdigest()
