@@ -3,7 +3,7 @@
 // A netlist is data (tables of slot numbers), a library is code (one loop for each Boolean function, generated below this header
 // by gates.py), so the code is compiled once for a library and serves netlists of any size.
 //
-// One cycle:  states and read data appear on nets -> Environment::drive sets input ports -> cells are evaluated in order ->
+// One cycle:  states, read data and staged inputs appear on nets -> Environment::drive sets input ports -> cells are evaluated in order ->
 // toggles are counted -> Environment::observe reads ports -> next states are taken, memories read and write.
 
 #include <algorithm>
@@ -62,7 +62,8 @@ struct Memory {
 
 struct Gates {
     Tables t;  // its arrays belong to the caller and outlive this
-    std::vector<word> v, before;
+    std::vector<word> v, before, staged;  // `staged` are port values that appear with the next cycle
+    std::vector<char> is_staged;
     std::vector<int64_t> toggles, high;
     std::vector<Memory> memories;
     word mask{};
@@ -73,6 +74,8 @@ struct Gates {
     explicit Gates(const Tables &tables) : t(tables) {
         v.assign(t.slots, word{});
         before.assign(t.counted, word{});
+        staged.assign(t.port_first[t.ports], word{});
+        is_staged.assign(t.ports, 0);
         toggles.assign(t.counted, 0);
         high.assign(t.counted, 0);
         v[1] = ~word{};
@@ -131,6 +134,11 @@ struct Gates {
     }
 
     void present() {
+        for (int p = 0; p < t.ports; ++p) {
+            if (!is_staged[p]) continue;
+            for (int i = 0; i < width(p); ++i) bit(p, i) = staged[t.port_first[p] + i];
+            is_staged[p] = 0;
+        }
         run(t.begin, t.begin_runs);
         for (Memory &m : memories)
             for (int i = 0; i < m.table.width; ++i) v[m.table.read_data[i]] = m.held[i];

@@ -205,7 +205,7 @@ class Result:
 def simulate(netlist: Netlist, library: Library, stimulus: Mapping[str, Any], reset_cycles: int = 1) -> Result:
     """Run integers [cycles, streams] on every input port but the clock and `rst`.
 
-    Before them, and not counted, come `reset_cycles` cycles with `rst` high and all else zero (if there is an `rst`).
+    Before them, and not counted, come `reset_cycles` cycles with all inputs zero but `rst`, which is high (if there is one).
     """
     clock = [name for name, nets in netlist.inputs.items() if netlist.clock in nets]
     wanted = set(netlist.inputs) - set(clock) - ({"rst"} - set(stimulus))
@@ -215,9 +215,11 @@ def simulate(netlist: Netlist, library: Library, stimulus: Mapping[str, Any], re
     if len(shapes) != 1 or len(shape := shapes.pop()) != 2:
         raise BadInput(f"{netlist.name}: every stimulus must have the same shape (cycles, streams).")
     simulation = GateSimulation(netlist, library, shape[1])
-    if "rst" in netlist.inputs:
+    reset = "rst" in netlist.inputs and "rst" not in stimulus
+    if reset:
         simulation.set("rst", 1)
-        simulation.step(reset_cycles)
+    simulation.step(reset_cycles)
+    if reset:
         simulation.set("rst", 0)
     simulation.count()
     outputs = simulation.run(shape[0], stimulus, list(netlist.outputs))

@@ -32,7 +32,8 @@ void gw_clear(Simulation *s) {
 }
 
 void gw_set(Simulation *s, int port, const uint64_t *from) {
-    for (int i = 0; i < s->width(port); ++i) memcpy(&s->bit(port, i), from + i * WORDS, sizeof(word));
+    memcpy(&s->staged[s->t.port_first[port]], from, s->width(port) * sizeof(word));
+    s->is_staged[port] = 1;
 }
 
 void gw_get(Simulation *s, int port, uint64_t *to) {
