@@ -1,0 +1,112 @@
+"""Technologies: the embedded one, any Liberty file, and the compact library against the full one."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from gatewright.hw.errors import BadInput
+from gatewright.sim.comparison import BLOCKS, compare, table
+from gatewright.sim.derive import CELLS, derive_cells
+from gatewright.sim.synthesis import synthesise
+from gatewright.sim.technology import DATA, Conventions, from_liberty, ihp130
+
+FULL = os.environ.get("GATEWRIGHT_FULL_LIBERTY")
+needs_full = pytest.mark.skipif(not FULL, reason="GATEWRIGHT_FULL_LIBERTY does not name IHP's full library, sg13g2_typ_1p20V_25C.lib")
+INVERTER = """library (one) { nom_voltage : 1; capacitive_load_unit (1,ff);
+lu_table_template (t) { variable_1 : input_net_transition; variable_2 : total_output_net_capacitance; index_1 ("0, 1"); index_2 ("0, 10"); }
+cell (INV) { area : 1; pin (A) { direction : input; capacitance : 2; }
+pin (Y) { direction : output; function : "!A"; timing () { related_pin : A;
+rise_transition (t) { values ("0.1, 0.2", "0.6, 0.7"); } fall_transition (t) { values ("0.1, 0.2", "0.6, 0.7"); } } } }
+}"""
+
+
+def test_figures_of_the_embedded_library():
+    """Against the published file: area, capacitance, leakage (pW there), the flip-flop's functions."""
+    library = ihp130().library
+    assert library.voltage == 1.2
+    assert set(library.cells) == set(CELLS)
+    inverter, flop = library.cells["sg13g2_inv_1"], library.cells["sg13g2_dfrbpq_1"]
+    assert (inverter.area, inverter.leakage_nw, inverter.pins["A"].capacitance_ff) == (5.4432, 0.063003, 2.86745)
+    assert (flop.area, flop.clock_pin, flop.ff.clear, flop.pins["D"].capacitance_ff) == (48.9888, "CLK", "!RESET_B", 1.41954)
+    waits = [power for power in flop.pins["CLK"].powers if power.when is not None and power.when.evaluate({"D": 0, "RESET_B": 1, "Q": 1})]
+    assert waits[0].fall.at(0.0186, 0.0) == pytest.approx(35.0779, rel=1e-4)
+
+
+def test_source_and_licence_travel_with_the_figures():
+    data = json.loads(DATA.read_text())
+    text = ihp130().liberty_files()[0].read_text()
+    for key in ("source", "licence"):
+        assert data[key] in text
+    assert "IHP-Open-PDK" in data["source"]
+    assert "Apache-2.0" in data["licence"]
+
+
+def test_the_generated_file_serves_synthesis():
+    verilog = "module t (input clk, rst, input [3:0] a, b, output reg [4:0] s); always @(posedge clk) s <= rst ? 0 : a + b; endmodule"
+    netlist = synthesise(verilog, "t", ihp130().liberty_files())
+    assert len(netlist.cells["sg13g2_dfrbpq_1"]) == 5
+    assert set(netlist.cells) <= set(CELLS)
+
+
+def test_the_hash_stands_for_cells_and_conventions():
+    technology = ihp130()
+    assert technology.hash == ihp130().hash
+    assert technology.hash != technology.replace(Conventions(wire_ff_per_sink=0.5)).hash
+    copy = from_liberty(*technology.liberty_files())
+    assert copy.hash != technology.hash
+    assert "not scaled" in copy.memories_note
+
+
+def test_the_typical_slew_is_a_fixed_point(tmp_path):
+    """Slew out = 0.1 + 0.5 slew in + 0.01 load; four inverters are 8 fF: s = 0.18 + 0.5 s, so s = 0.36."""
+    path = tmp_path / "one.lib"
+    path.write_text(INVERTER)
+    assert from_liberty(path).slew_ns == pytest.approx(0.36)
+    assert from_liberty(path, conventions=Conventions(slew_ns=0.2)).slew_ns == 0.2
+    path.write_text(INVERTER.replace("!A", "A"))
+    with pytest.raises(BadInput, match="no inverter"):
+        _ = from_liberty(path).slew_ns
+
+
+def test_the_comparison_notices_a_wrong_library(tmp_path):
+    """A technology against itself differs by nothing; with one capacitance tripled or one area changed it does not agree any more."""
+    technology = ihp130()
+    (row,) = compare(technology, technology, ["int8_mac"])
+    assert (row.area_error, row.energy_error, row.tables_error) == (0.0, 0.0, 0.0)
+    mutated = (
+        technology.liberty_files()[0]
+        .read_text()
+        .replace("area : 48.9888", "area : 68.9888")
+        .replace("capacitance : 2.76976", "capacitance : 27.6976")
+    )
+    path = tmp_path / "mutated.lib"
+    path.write_text(mutated)
+    (row,) = compare(technology, from_liberty(path), ["int8_mac"])
+    assert row.area_error > 0.05
+    assert row.energy_error > 0.15
+
+
+@needs_full
+def test_compact_against_full(capsys):
+    rows = compare(from_liberty(FULL), ihp130())
+    with capsys.disabled():
+        print(f"\n{table(rows)}")
+    assert {row.block for row in rows} == set(BLOCKS)
+    for row in rows:
+        assert abs(row.area_error) < 0.15, row
+        assert abs(row.energy_error) < 0.15, row
+        assert abs(row.tables_error) < 0.02, row
+
+
+@needs_full
+def test_the_embedded_data_is_what_derive_makes():
+    assert derive_cells(Path(FULL)) == DATA.read_text()
+
+
+def test_a_library_without_the_cells_cannot_be_compacted(tmp_path):
+    path = tmp_path / "one.lib"
+    path.write_text(INVERTER)
+    with pytest.raises(BadInput, match="lacks the cells sg13g2_a21o_1"):
+        derive_cells(path)
