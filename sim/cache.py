@@ -38,7 +38,7 @@ def digest(data: bytes | Path) -> str:
     """SHA-256 of some bytes or of a file's content."""
     if isinstance(data, bytes):
         return hashlib.sha256(data).hexdigest()
-    with open(data, "rb") as file:
+    with data.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -49,7 +49,7 @@ def writing(what: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise BadInput(f"{what}: the disk is full, nothing was kept. Free some space, or set GATEWRIGHT_CACHE to another disk.") from error
+            raise BadInput(f"{what}: the disk is full, nothing was kept. Free space, or set GATEWRIGHT_CACHE to another disk.") from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
             why = error.strerror
             raise BadInput(f"{what}: cannot be written ({why}). Set GATEWRIGHT_CACHE to a folder that can be written.") from error

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatewright.hw.errors import BadInput
-from gatewright.sim.netlist import ONE, OPEN, ZERO, Cells, Memory, Nets, Netlist, Path_
+from gatewright.sim.netlist import ONE, OPEN, ZERO, Cells, Memory, Netlist, Nets, Path_
 
 Bits = Sequence[int | str]
 
@@ -144,12 +144,14 @@ def _read(module: Mapping[str, Any], modules: Mapping[str, Any], memories: Mappi
     return _Module(number.count, inputs, outputs, cells, instances)
 
 
-def _place(flat: _Flat, read: Mapping[str, _Module], memories: Mapping[str, MemoryCell], name: str, path: Path_, ports: Mapping[str, Nets]) -> None:
+def _place(
+    flat: _Flat, read: Mapping[str, _Module], memories: Mapping[str, MemoryCell], name: str, path: Path_, ports: Mapping[str, Nets]
+) -> None:
     """Add one instance of module `name`; `ports` gives the flat nets outside."""
     module = read[name]
     within = module.inputs | module.outputs
     missing = {port: np.zeros(len(nets), np.int32) for port, nets in module.inputs.items() if port not in ports}  # open inputs are 0
-    local = _connect(flat, module.nets, [(within[port], nets) for port, nets in (ports | missing).items()])
+    local = _connect(flat, module.nets, [(within[port], nets) for port, nets in (dict(ports) | missing).items()])
     flat.paths.append(path)
     here = len(flat.paths) - 1
     for kind, (_, nets) in module.cells.items():

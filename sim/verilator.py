@@ -64,7 +64,7 @@ def _run(arguments: Sequence[str], sources: Mapping[str, str], folder: Path, wha
     environment = tools.verilator_environment()
     for name, text in sources.items():
         (folder / name).write_text(text)
-    command = [tools.require("verilator"), *arguments, "design.v"]
+    command = [str(tools.require("verilator")), *arguments, "design.v"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         text = done.stdout + done.stderr

@@ -51,4 +51,5 @@ def _reason(done: "subprocess.CompletedProcess[str]") -> str:
     details = re.findall(r"^ABC: (.*(?:[Ee]rror|[Cc]annot|not complete).*)", text, re.MULTILINE)
     if errors:
         return "; ".join(" ".join(line.split()).rstrip(".") for line in dict.fromkeys(details + errors))
-    return f"exit status {done.returncode}, last line {text.strip().splitlines()[-1][:200]!r}" if text.strip() else f"exit status {done.returncode}"
+    last = (text.strip().splitlines() or [""])[-1]
+    return f"exit status {done.returncode}, last line {last[:200]!r}"
