@@ -223,7 +223,8 @@ class _Builder:
             "window_y": window_y,
             "window_x": window_x,
         }
-        self.emit(Opcode.LOAD_ACTIVATIONS, i, fields, ("map", i), wait_store=first and i > 0, wait_compute=wait)
+        facts = {"rows": len(table)}
+        self.emit(Opcode.LOAD_ACTIVATIONS, i, fields, ("map", i), wait_store=first and i > 0, wait_compute=wait, facts=facts)
         return base
 
     def load_windows(self, i: int, table: tuple[tuple[int, int, int], ...]) -> None:

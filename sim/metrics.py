@@ -1,0 +1,33 @@
+"""What a design costs, each number with its origin."""
+
+from typing import Literal
+
+from gatewright.hw.noun import Noun
+
+Origin = Literal["measured", "calibrated", "cited", "exact"]
+"""measured: on gates simulated with these operands; calibrated: by the cost model; cited: published; exact: derived and proven by test."""
+
+
+class Metrics(Noun):
+    """Cost of classifying one image. Energies and areas of the logic alone, and beside them the memories' on cited figures.
+
+    `energy_pj`, `area_um2`: the logic. `memory_energy_pj`, `memory_area_um2`: on-chip macros. `external_energy_pj`: words moved from and to
+    external memory. `heldout_error`: mean absolute relative error of calibrated energy on configurations left out; None if measured.
+    """
+
+    energy_pj: float
+    memory_energy_pj: float
+    external_energy_pj: float
+    cycles: float
+    latency_ns: float
+    area_um2: float
+    memory_area_um2: float
+    accuracy: float | None = None
+    luts: int | None = None
+    origin: Origin
+    memory_origin: Origin = "cited"
+    heldout_error: float | None = None
+
+    def with_memories(self, factor: float = 1.0) -> float:
+        """Energy in pJ with on-chip memories at `factor` times their cited cost (reports show 0.5, 1 and 2)."""
+        return self.energy_pj + factor * self.memory_energy_pj
