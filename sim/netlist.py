@@ -22,7 +22,7 @@ ZERO, ONE, OPEN = 0, 1, -1
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """All cells of one type: `nets[i, j]` is the net on pin `pins[j]` of cell i (or OPEN), `paths[i]` the place of its path in `Netlist`."""
+    """All cells of one type: `nets[i, j]` is the net on pin `pins[j]` of cell i (or OPEN), `paths[i]` counts in `Netlist.paths`."""
 
     pins: tuple[str, ...]
     nets: Nets
