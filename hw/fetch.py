@@ -42,7 +42,7 @@ class Fetch(wiring.Component):
         m = Module()
         address, words, next_words, index = Signal(ADDRESS_BITS), Signal(6), Signal(6), Signal(6)
         wait_store, wait_compute, engine_busy = Signal(), Signal(), Signal()
-        header = HEADER.decode([self.data[:32]])  # type: ignore[list-item]
+        header = HEADER.decode([self.data[:32]])
         taken = self.data_valid & self.data_ready
         m.d.comb += [
             self.busy.eq(1),

@@ -145,7 +145,7 @@ class ImageLoader(wiring.Component):
 
     def _banks(self, m: Module, fields: InstructionRegisters, step: Signal, n: Value, y: Value, x: Value) -> None:
         """Each row's window and the next address in its buffer."""
-        arriving = WINDOW.decode([self.data[:32]])  # type: ignore[list-item]
+        arriving = WINDOW.decode([self.data[:32]])
         for r in range(self.config.rows):
             window_n, window_y, window_x = Signal(8, init=WINDOW_UNUSED), Signal(COUNT_BITS), Signal(COUNT_BITS)
             with m.If(self.window_write[r]):

@@ -133,6 +133,7 @@ class Tiling:
             (self.layer.S * self.words < limit and self.layer.R < limit, f"S * words = {self.layer.S * self.words} exceeds a loop's {limit}"),
             (self.output_alignment, "a resident set of channels must fill whole memory words of the output"),
             (self.layer.pooling is None or c.pooling, "the layer pools, but the accelerator has pooling = false"),
+            (self.layer.pooling is None or self.output is not None, "the last layer's raw results cannot be pooled"),
         ]
         return next((message for legal, message in checks if not legal), None)
 

@@ -319,7 +319,7 @@ class _Builder:
         self.emit(Opcode.END, len(self.tilings) - 1, {})
         length = sum(instruction.memory_words(self.config) for instruction, _ in self.instructions)
         program = Region(0, length)
-        place, blocks = length, {}
+        place, blocks = length, dict[tuple[Any, ...], Block]()
         for key, (words, table) in self.blocks.items():
             kind = key[0]
             layer, start, groups = (key[1], key[2], key[3]) if kind != "windows" else (0, len(blocks), 1)
