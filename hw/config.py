@@ -111,6 +111,7 @@ def stochastic(stream_length: int, coding: Coding = "sign_magnitude", source: So
 
 MULTIPLIER_BITS = 8  # requantisation multiplies by an unsigned integer of this width; training simulates it exactly
 SHIFT_MAX = 31
+OUTPUT_PLACES = 1 << 16  # places of `cols` bits in the output buffer that an instruction can address
 
 
 class AcceleratorConfig(Noun):
@@ -144,6 +145,10 @@ class AcceleratorConfig(Noun):
             size = getattr(self, name)
             if size & (size - 1):
                 raise ValueError(f"{name} must be a power of two; got {size}")
+        places = self.output_words * (self.output_bits // self.cols)
+        if places > OUTPUT_PLACES:
+            most = OUTPUT_PLACES // (self.output_bits // self.cols)
+            raise ValueError(f"output_words must be at most {most} with {self.cols} cols; got {self.output_words}")
         if len(set(self.operators)) != len(self.operators):
             raise ValueError("operators must differ from each other")
         return self
@@ -155,7 +160,9 @@ class AcceleratorConfig(Noun):
             if same == operator and (mine.stream_length or 0) >= (operator.stream_length or 0):
                 return i
         names = ", ".join(o.name for o in self.operators)
-        raise BadInput(f"The grid has no operator {operator.name}; it has {names}. Add it to the accelerator's operators or change the layer.")
+        raise BadInput(
+            f"The grid has no operator {operator.name}; it has {names}. Add it to the accelerator's operators or change the layer."
+        )
 
     def lanes(self, operator: Operator) -> int:
         """Products of `operator` one processing element makes at a time."""

@@ -71,7 +71,7 @@ class Drain(wiring.Component):
             self.drained.eq(self.beat & plane_last & row_last & a_last),
             self.row.eq(1 << row),
             self.row_index.eq(row),
-            self.index.eq(Cat(a[: len(self.index) - 1], half)),
+            self.index.eq(Cat(half, a[: len(self.index) - 1])),
             self.plane.eq(plane),
             self.pool_first.eq((blocks.index[BLOCK_LEVELS - 2] == 0) & (blocks.index[BLOCK_LEVELS - 1] == 0)),
             self.pool_last.eq(blocks.at_last[BLOCK_LEVELS - 2 :].all()),

@@ -13,6 +13,7 @@ from amaranth.hdl import Signal, Value
 
 ADDRESS_BITS = 24  # of a word in external memory
 COUNT_BITS = 12  # of a loop bound
+LENGTH_BITS = 16  # of a load, in memory words
 BUFFER_BITS = 16  # of an address in an on-chip buffer
 BLOCK_LEVELS = 5  # loops outside the reduction; the last two walk a pooling window
 LEVELS = BLOCK_LEVELS + 3  # two reduction loops and the accumulator loop; the stream's steps are counted apart
@@ -77,7 +78,7 @@ HEADER = Layout.pack([("opcode", 3), ("next_words", 6), ("wait_store", 1), ("wai
 LINEAR = Layout.pack(
     [
         ("address", ADDRESS_BITS),
-        ("length", 16),  # memory words in all
+        ("length", LENGTH_BITS),  # memory words in all
         ("base", BUFFER_BITS),  # first buffer address written
         ("last_bank", 6),  # columns (or rows, for windows) written at each address, minus one
     ]
@@ -89,7 +90,7 @@ ACTIVATIONS = Layout.pack(
         ("n_stride", ADDRESS_BITS),
         ("y_stride", ADDRESS_BITS),
         ("base", BUFFER_BITS),
-        ("row_words", 16),  # memory words of the image in one row
+        ("row_words", LENGTH_BITS),  # memory words of the image in one row
         ("last_n", 8),
         ("last_y", COUNT_BITS),
         ("top", COUNT_BITS),  # rows of padding above

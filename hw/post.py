@@ -1,5 +1,7 @@
 """Post-processing: bias, requantisation or sign, pooling, and packing into the output buffer's rows; all columns at once."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -16,7 +18,7 @@ FIELDS = ("mode", "container", "pool_average", "pool_shift", "low", "high")
 
 
 class Post(wiring.Component):
-    """Takes the drained row a cycle after its beat; five stages, no stall.
+    """Takes the drained row in its beat; five registers deep, one row a cycle, never stalls.
 
     1 v = accumulator + bias; 2 v * multiplier; 3 shift, round, clamp (or sign, or a byte of v); 4 pool, pack, write.
     """
@@ -53,7 +55,7 @@ class Post(wiring.Component):
         beat = [self.beat, *(Signal(name=f"beat{i}") for i in range(1, LATENCY + 1))]
         travelling = Cat(self.address, self.plane, self.row_index, self.pool_first, self.pool_last)
         along = [travelling, *(Signal(len(travelling), name=f"along{i}") for i in range(1, LATENCY + 1))]
-        for before, after in zip(beat, beat[1:], strict=False):
+        for before, after in pairwise(beat):
             m.d.sync += after.eq(before)
         for i, (before, after) in enumerate(zip(along, along[1:], strict=False)):
             with m.If(beat[i]):
@@ -90,7 +92,7 @@ class Post(wiring.Component):
         with m.If(beat[3]):
             with m.Switch(self["mode"]):
                 with m.Case(OutputMode.SIGN):
-                    m.d.sync += result.eq(Cat(v_held >= 0))
+                    m.d.sync += result.eq(Cat((v_held >= 0) & shift2.any()))  # a column beyond the channels has shift 0
                 with m.Case(OutputMode.RAW):
                     wide = Signal(signed(32), name=f"wide{c}")
                     m.d.comb += wide.eq(v_held)

@@ -1,5 +1,7 @@
 """Runs a COMPUTE instruction's loops: one pair of buffer reads a cycle, blocks of sums handed to the drain."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -103,10 +105,10 @@ class Sequencer(wiring.Component):
         valid = [issue] + [Signal(name=f"valid{i}") for i in range(1, stages + 1)]
         clear = [reduction_first & ~self["accumulate"]] + [Signal(name=f"clear{i}") for i in range(1, stages + 1)]
         place = nest.index[LEVELS - 1][: max(0, len(self.index) - 1)]
-        index = [Cat(place, half)] + [Signal.like(self.index, name=f"index{i}") for i in range(1, stages + 1)]
+        index = [Cat(half, place)] + [Signal.like(self.index, name=f"index{i}") for i in range(1, stages + 1)]
         token = [issue & block_last & self["drain"]] + [Signal(name=f"token{i}") for i in range(1, stages + 1)]
         for chain in (valid, clear, index, token):
-            m.d.sync += [after.eq(before) for before, after in zip(chain, chain[1:], strict=False)]
+            m.d.sync += [after.eq(before) for before, after in pairwise(chain)]
         edge_step = Signal.like(self.edge_step)
         m.d.sync += edge_step.eq(step)
         m.d.comb += [

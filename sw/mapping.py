@@ -9,7 +9,7 @@ from pydantic import Field
 
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.errors import BadInput
-from gatewright.hw.instructions import COUNT_BITS
+from gatewright.hw.instructions import COUNT_BITS, LENGTH_BITS
 from gatewright.hw.noun import Noun
 from gatewright.sw.layers import Layer
 
@@ -76,6 +76,11 @@ class Tiling:
         return self.mapping.channels * self.reduction
 
     @property
+    def longest_load(self) -> int:
+        """Memory words of the longest linear load: all weights or all parameters of a resident set of channels."""
+        return self.config.cols * max(self.weight_rows, self.mapping.channels * 64 // self.config.operand_bits)
+
+    @property
     def output_width(self) -> int:
         """Bits of a stored result; a raw result is four bytes."""
         return 8 if self.output is None else self.output.activation_width
@@ -123,14 +128,27 @@ class Tiling:
         rows = m.grid_n * m.grid_y * m.grid_x
         checks = [
             (rows <= c.rows, f"grid_n * grid_y * grid_x = {rows} exceeds the grid's {c.rows} rows"),
-            (self.window_words <= c.activation_words, f"a row's input window of {self.window_words} words exceeds activation_words {c.activation_words}"),
+            (
+                self.window_words <= c.activation_words,
+                f"a row's input window of {self.window_words} words exceeds activation_words {c.activation_words}",
+            ),
             (self.weight_rows <= c.weight_words, f"{self.weight_rows} weight words a column exceed weight_words {c.weight_words}"),
             (m.channels <= c.parameter_words // 2, f"{m.channels} channel groups exceed half of parameter_words {c.parameter_words}"),
-            (self.output_rows <= c.output_words // 2, f"a tile's {self.output_rows} output rows exceed half of output_words {c.output_words}"),
-            (self.accumulators <= c.block_capacity, f"a block of {self.accumulators} sums exceeds half of accumulator_depth {c.accumulator_depth}"),
-            (m.inner == "none" or self.layer.pooling is None, "a layer with pooling needs inner = 'none'"),
+            (
+                self.output_rows <= c.output_words // 2,
+                f"a tile's {self.output_rows} output rows exceed half of output_words {c.output_words}",
+            ),
+            (
+                self.accumulators <= c.block_capacity,
+                f"a block of {self.accumulators} sums exceeds half of accumulator_depth {c.accumulator_depth}",
+            ),
+            (self.layer.pooling is None or m.inner == "none", "a layer with pooling needs inner = 'none'"),
+            (self.longest_load < 1 << LENGTH_BITS, f"a load of {self.longest_load} words exceeds {(1 << LENGTH_BITS) - 1}"),
             (m.channels <= self.channel_groups, f"{m.channels} resident channel groups exceed the layer's {self.channel_groups}"),
-            (self.layer.S * self.words < limit and self.layer.R < limit, f"S * words = {self.layer.S * self.words} exceeds a loop's {limit}"),
+            (
+                self.layer.S * self.words < limit and limit > self.layer.R,
+                f"S * words = {self.layer.S * self.words} exceeds a loop's {limit}",
+            ),
             (self.output_alignment, "a resident set of channels must fill whole memory words of the output"),
             (self.layer.pooling is None or c.pooling, "the layer pools, but the accelerator has pooling = false"),
             (self.layer.pooling is None or self.output is not None, "the last layer's raw results cannot be pooled"),

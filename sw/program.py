@@ -134,6 +134,8 @@ def lower(network: IntegerNetwork, config: AcceleratorConfig, mappings: tuple[Ma
     """A network on a configuration. Raises BadInput where a sum could overflow the accumulator or a rule is broken."""
     workload = Workload(name=network.name, layers=tuple(layer.layer for layer in network.layers))
     for layer in network.layers:
+        if layer.mode == "requantise" and not layer.low <= 0 <= layer.high:
+            raise BadInput(f"Layer {layer.layer.name}: its clamp {layer.low}..{layer.high} must hold 0, the result of idle columns.")
         check_accumulator(layer, config)
     clamps = tuple((layer.low, layer.high) for layer in network.layers)
     return Program(network, schedule(workload, config, mappings, images, clamps))
@@ -178,14 +180,15 @@ def _weights(layer: IntegerLayer, config: AcceleratorConfig, block: Block) -> np
 
 
 def _parameters(layer: IntegerLayer, config: AcceleratorConfig, block: Block) -> np.ndarray:
-    """Bias, multiplier and shift of each channel, zeros beyond the last; a one-bit result there is 0 because its bias is least."""
+    """Bias, multiplier and shift of each channel, zeros beyond the last: the result there is 0, whatever its column multiplies."""
     first, count = block.first * config.cols, block.groups * config.cols
     last = min(first + count, layer.layer.K)
-    bias = np.full(count, -(1 << (config.accumulator_bits - 2)) if layer.mode == "sign" else 0, dtype=np.int64)
-    scale = np.zeros(count, dtype=np.int64)
+    bias, scale = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     bias[: last - first] = layer.bias[first:last] - _unused(layer, config)
     if layer.mode == "requantise":
         scale[: last - first] = layer.multiplier[first:last] | layer.shift[first:last] << MULTIPLIER_BITS
+    if layer.mode == "sign":
+        scale[: last - first] = 1 << MULTIPLIER_BITS  # any shift but 0
     words = np.stack([bias & 0xFFFFFFFF, scale], axis=1).reshape(-1).astype(np.uint64)
     return join(words, config.operand_bits)
 
