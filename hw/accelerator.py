@@ -1,12 +1,12 @@
 """The complete accelerator: program fetch, loaders, buffers, sequencer, grid, drain, post-processing, store."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from gatewright.hw.config import MULTIPLIER_BITS, AcceleratorConfig
-from gatewright.hw.drain import Drain
+from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.drain import FIELDS as DRAIN_FIELDS
+from gatewright.hw.drain import Drain
 from gatewright.hw.fetch import Fetch
 from gatewright.hw.grid import Grid
 from gatewright.hw.instructions import ADDRESS_BITS, COMPUTE, Opcode
@@ -152,9 +152,7 @@ class Accelerator(wiring.Component):
         dispatch = fetch.dispatch
         m.d.comb += [
             linear.halves.eq(parameters & halves),
-            linear.start.eq(
-                dispatch & (parameters | (fetch.opcode == Opcode.LOAD_WEIGHTS) | (fetch.opcode == Opcode.LOAD_WINDOWS))
-            ),
+            linear.start.eq(dispatch & (parameters | (fetch.opcode == Opcode.LOAD_WEIGHTS) | (fetch.opcode == Opcode.LOAD_WINDOWS))),
             image.start.eq(dispatch & (fetch.opcode == Opcode.LOAD_ACTIVATIONS)),
             fetch.load_done.eq(linear.done | image.done),
             image.window_write.eq(Mux(linear.write & (fetch.opcode == Opcode.LOAD_WINDOWS), bank, 0)),
@@ -192,14 +190,15 @@ class Accelerator(wiring.Component):
                 grid.activations[r].eq(memory.read_data),
             ]
 
-    def _results(
-        self, m: Module, grid: Grid, drain: Drain, post: Post, biases: Memory, scales: Memory, outputs: Memory
-    ) -> None:
+    def _results(self, m: Module, grid: Grid, drain: Drain, post: Post, biases: Memory, scales: Memory, outputs: Memory) -> None:
         """Finished sums pass post-processing into the output buffer."""
         m.d.comb += [
             grid.drain_row.eq(drain.row & drain.beat.replicate(self.config.rows)),
             grid.drain_index.eq(drain.index),
-            *(getattr(post, name).eq(getattr(drain, name)) for name in ("beat", "plane", "row_index", "pool_first", "pool_last", "address")),
+            *(
+                getattr(post, name).eq(getattr(drain, name))
+                for name in ("beat", "plane", "row_index", "pool_first", "pool_last", "address")
+            ),
             *(post.accumulators[c].eq(grid.drained[c]) for c in range(self.config.cols)),
             post.bias.eq(biases.read_data),
             post.scale.eq(scales.read_data),
@@ -209,6 +208,3 @@ class Accelerator(wiring.Component):
         ]
         for memory in (biases, scales):
             m.d.comb += [memory.read_enable.eq(drain.parameter_read), memory.read_address.eq(drain.parameter_address)]
-
-
-assert MULTIPLIER_BITS + 5 == SCALE_BITS

@@ -49,9 +49,7 @@ class Fetch(wiring.Component):
             self.request_address.eq(address),
             self.request_length.eq(words),
             self.instruction_index.eq(index),
-            engine_busy.eq(
-                Mux(self.opcode == Opcode.COMPUTE, self.compute_busy, 0) | Mux(self.opcode == Opcode.STORE, self.store_busy, 0)
-            ),
+            engine_busy.eq(Mux(self.opcode == Opcode.COMPUTE, self.compute_busy, 0) | Mux(self.opcode == Opcode.STORE, self.store_busy, 0)),
         ]
         with m.FSM():
             with m.State("idle"):

@@ -151,9 +151,7 @@ class ImageLoader(wiring.Component):
             with m.If(self.window_write[r]):
                 m.d.sync += [window_n.eq(arriving["n"]), window_y.eq(arriving["y"]), window_x.eq(arriving["x"])]
             inside = (
-                (n == window_n)
-                & ((y - window_y)[:COUNT_BITS] < fields["window_y"])
-                & ((x - window_x)[:COUNT_BITS] < fields["window_x"])
+                (n == window_n) & ((y - window_y)[:COUNT_BITS] < fields["window_y"]) & ((x - window_x)[:COUNT_BITS] < fields["window_x"])
             )
             m.d.comb += self.enable[r].eq(step & inside)
             with m.If(self.start):

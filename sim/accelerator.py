@@ -137,7 +137,9 @@ def measure(
     logits = _logits(program, memory, len(batches))
     reference = golden.forward(program.network, codes)[-1]
     if not state[0] or state[1] != ends[-1]:
-        raise Mismatch(f"The gates took {state[1] if state[0] else 'more than ' + str(simulation.cycle)} cycles; {ends[-1]} were predicted.")
+        raise Mismatch(
+            f"The gates took {state[1] if state[0] else 'more than ' + str(simulation.cycle)} cycles; {ends[-1]} were predicted."
+        )
     if wrong := int((logits != reference).any(axis=(1, 2, 3)).sum()):
         raise Mismatch(f"The gate netlist's logits differ from the golden model's in {wrong} of {len(logits)} images.")
     return Measured(program, netlist, technology, clock_ns, len(batches), tuple(reports), tuple(lengths), logits, int(state[2] + state[3]))

@@ -10,7 +10,7 @@ from typing import Any
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.errors import BadInput
 from gatewright.hw.instructions import ADDRESS_BITS, BLOCK_LEVELS, BUFFER_BITS, HEADER, LAYOUTS, LEVELS, WINDOW_UNUSED, Opcode, OutputMode
-from gatewright.sw.layers import Layer, Workload
+from gatewright.sw.layers import Workload
 from gatewright.sw.mapping import Mapping, Tiling
 
 
@@ -93,7 +93,7 @@ def schedule(
     operator the grid lacks, or too large a program.
     """
     if len(mappings) != len(workload.layers):
-        raise BadInput(f"Workload {workload.name} has {len(workload.layers)} layers but {len(mappings)} mappings were given; give one each.")
+        raise BadInput(f"{workload.name} has {len(workload.layers)} layers but {len(mappings)} mappings were given; give one each.")
     builder = _Builder(workload, config, mappings, images, clamps or tuple(default_clamp(workload, i) for i in range(len(mappings))))
     for i in range(len(workload.layers)):
         builder.layer(i)
@@ -332,7 +332,7 @@ class _Builder:
             maps.append(Region(place, size * self.images))
             place += size * self.images
         if place >= 1 << ADDRESS_BITS:
-            raise BadInput(f"Workload {self.workload.name} needs {place} memory words; addresses reach {1 << ADDRESS_BITS}. Reduce the batch.")
+            raise BadInput(f"{self.workload.name} needs {place} memory words; addresses reach {1 << ADDRESS_BITS}. Reduce the batch.")
         placed = []
         for instruction, anchor in self.instructions:
             fields = dict(instruction.fields)
@@ -340,7 +340,9 @@ class _Builder:
                 fields["address"] += (blocks[anchor[1]].region if anchor[0] == "block" else maps[anchor[1]]).address
             self.check_fields(instruction, fields)
             placed.append(
-                Instruction(instruction.opcode, instruction.layer, fields, instruction.wait_store, instruction.wait_compute, instruction.facts)
+                Instruction(
+                    instruction.opcode, instruction.layer, fields, instruction.wait_store, instruction.wait_compute, instruction.facts
+                )
             )
         return Schedule(self.workload, self.config, self.mappings, self.images, tuple(placed), tuple(blocks.values()), tuple(maps), program)
 
@@ -389,9 +391,7 @@ def _loops(t: Tiling, groups: int, per_row: int) -> list[dict[str, int]]:
 
 def _deltas(counts: list[int], strides: list[int]) -> list[int]:
     """What is added to the address when loop l increments and all inside it return to zero."""
-    return [
-        stride - sum((counts[k] - 1) * strides[k] for k in range(level + 1, len(counts))) for level, stride in enumerate(strides)
-    ]
+    return [stride - sum((counts[k] - 1) * strides[k] for k in range(level + 1, len(counts))) for level, stride in enumerate(strides)]
 
 
 def encode(schedule: Schedule) -> list[int]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
 import pkgutil
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 @cache
 def modules() -> dict[str, ModuleType]:
     """Every operator's circuit module by its kind."""
-    found = {info.name: importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__) if info.name != "sources"}
+    names = [info.name for info in pkgutil.iter_modules(__path__) if info.name != "sources"]
+    found = {name: importlib.import_module(f"{__name__}.{name}") for name in names}
     for entry in entry_points(group="gatewright.operators"):
         found[entry.name] = entry.load()
     return found

@@ -1,9 +1,8 @@
 """Two's complement multiplication: the ordinary operator."""
 
-from amaranth.hdl import Module, Value
+from amaranth.hdl import Module, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.hdl import signed
 
 from gatewright.hw.arithmetic import balanced_sum, range_bits
 from gatewright.hw.config import Operator

@@ -27,7 +27,7 @@ def taps(bits: int, side: Side) -> int:
 
 
 def direction_numbers(bits: int, side: Side) -> list[int]:
-    """The point with index t is the XOR of the numbers of t's set bits: van der Corput for activations, Sobol's second dimension for weights."""
+    """The point with index t is the XOR of the numbers of t's set bits: van der Corput, or Sobol's second dimension for weights."""
     if side == "activation":
         return [1 << (bits - 1 - i) for i in range(bits)]
     numbers = [1 << (bits - 1)]

@@ -8,10 +8,10 @@ from amaranth.hdl import Cat, Module, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from gatewright.hw.arithmetic import balanced_sum, popcount, range_bits
+from gatewright.hw.arithmetic import popcount, range_bits
 from gatewright.hw.config import Operator
 from gatewright.hw.operators import xnor
-from gatewright.hw.operators.sources import NumberSource, Side, pulse
+from gatewright.hw.operators.sources import Side, pulse
 
 
 def check(operator: Operator) -> None:
@@ -106,7 +106,7 @@ class SignMagnitudeLanes(wiring.Component):
         return m
 
 
-def Lanes(operator: Operator, operand_bits: int) -> wiring.Component:  # noqa: N802 - the registry's name for the circuit
+def Lanes(operator: Operator, operand_bits: int) -> wiring.Component:
     """All lanes of one element: shared with XNOR for bipolar streams."""
     if operator.coding == "bipolar":
         return xnor.Lanes(operator, operand_bits)

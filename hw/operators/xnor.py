@@ -32,9 +32,7 @@ class Lanes(wiring.Component):
     """The number of equal bits of two words."""
 
     def __init__(self, operator: Operator, operand_bits: int) -> None:
-        super().__init__(
-            {"activation": In(operand_bits), "weight": In(operand_bits), "sum": Out(signed(range_bits(0, operand_bits)))}
-        )
+        super().__init__({"activation": In(operand_bits), "weight": In(operand_bits), "sum": Out(signed(range_bits(0, operand_bits)))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
