@@ -57,7 +57,7 @@ class Post(wiring.Component):
         along = [travelling, *(Signal(len(travelling), name=f"along{i}") for i in range(1, LATENCY + 1))]
         for before, after in pairwise(beat):
             m.d.sync += after.eq(before)
-        for i, (before, after) in enumerate(zip(along, along[1:], strict=False)):
+        for i, (before, after) in enumerate(pairwise(along)):
             with m.If(beat[i]):
                 m.d.sync += after.eq(before)
         m.d.comb += self.busy.eq(Cat(beat[1:]).any())
