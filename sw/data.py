@@ -55,12 +55,15 @@ class Dataset:
 
 
 def encode(operator: Operator, images: np.ndarray, maximum: int) -> np.ndarray:
-    """Images uint8 of any shape as activation codes of a first layer, int64: pixel / maximum of the greatest code, rounded.
+    """Images uint8 of any shape as activation codes of a first layer, int16: pixel / maximum of the greatest code, rounded.
 
     One bit is 1 from half of the maximum upwards. Signed formats use the codes from zero up, so that padding stays black.
     """
+    if images.size and images.max() > maximum:
+        raise BadInput(f"pixels go from 0 to {maximum}; got {images.max()}.")
     top = operator.activation_range[1]
-    return (2 * images.astype(np.int64) * top + maximum) // (2 * maximum)
+    codes = (2 * np.arange(maximum + 1) * top + maximum) // (2 * maximum)
+    return codes.astype(np.int16)[images]
 
 
 def stratified(labels: np.ndarray, sizes: tuple[int, ...], seed: int = SPLIT_SEED) -> list[np.ndarray]:

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from gatewright.hw.config import Operator, integer
 from gatewright.hw.errors import BadInput
+from gatewright.sw.differentiable import convolve, quantise_weight
 from gatewright.sw.operators import accumulate, arithmetic, pack_activations, pack_weights, product, unused_product, unused_weight_bits
 from tests.operators.arithmetic_checks import check_products, check_sums, check_torch, check_value
 
@@ -48,6 +50,15 @@ def test_sums_beyond_float32() -> None:
     weights = np.full((1, 4096, 1, 1), 127)
     weights[0, 0] = 126
     assert accumulate(integer(8), x, weights).item() == 4096 * 255 * 127 - 255
+
+
+def test_torch_is_exact_beyond_float32_when_asked() -> None:
+    made = arithmetic(integer(8))
+    x = torch.full((1, 4097, 1, 1), 255.0)
+    x[0, 0] = 254
+    codes, values = quantise_weight(made, torch.ones(1, 4097, 1, 1))
+    assert int(codes.min()) == 127
+    assert convolve(made, x, codes, values, 1, 0, exact=True).item() == 4097 * 255 * 127 - 127
 
 
 def test_the_most_negative_weight_is_legal() -> None:

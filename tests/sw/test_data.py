@@ -186,3 +186,5 @@ def test_encoding() -> None:
     assert encode(stochastic(64, "bipolar"), pixels, 16).tolist() == [0, 8, 56, 64, 119, 127]
     everything = np.arange(256, dtype=np.uint8)
     assert encode(integer(8), everything, 255).tolist() == list(range(256))
+    with pytest.raises(BadInput, match="pixels go from 0 to 16; got 17"):
+        encode(integer(8), np.array([17], dtype=np.uint8), 16)

@@ -54,6 +54,22 @@ def test_the_reported_accuracy_is_the_golden_models(digits: Dataset, trained: Tr
     assert reported.value == (predicted == digits.validation.labels).mean() == trained.history[-1].validation
 
 
+def test_every_layer_equals_the_golden_model_on_real_images(digits: Dataset, trained: Trained) -> None:
+    codes = encode(integer(8), digits.validation.images, digits.maximum)
+    traced = trained.network.trace(torch.from_numpy(codes).float())
+    for ours, theirs in zip(golden.forward(trained.export(), codes), traced, strict=True):
+        np.testing.assert_array_equal(ours, theirs.numpy())
+
+
+def test_progress_can_stop_the_training(digits: Dataset) -> None:
+    def stop(epoch: Epoch) -> None:
+        raise TimeoutError(epoch.epoch)
+
+    with pytest.raises(TimeoutError, match="1"):
+        train(architecture(integer(8)), digits, Recipe(epochs=3), stop)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
 def test_the_same_seed_gives_the_same_network(digits: Dataset, trained: Trained) -> None:
     epochs: list[Epoch] = []
     again = train(architecture(integer(8)), digits, Recipe(epochs=4), progress=epochs.append)
