@@ -84,6 +84,12 @@ def folder(kind: str, name: str, make: Callable[[Path], None], root: Path | None
     return entry
 
 
+def holds(kind: str, name: str, root: Path | None = None) -> bool:
+    """Whether the entry is there, undamaged."""
+    entry = (root or location()) / kind / name
+    return entry.exists() and intact(entry)
+
+
 def value(kind: str, name: str, compute: Callable[[], Any], root: Path | None = None) -> Any:
     """The cached JSON value `kind/name`, computed where it is absent or damaged."""
 

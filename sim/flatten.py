@@ -73,11 +73,16 @@ _MEMORY_PINS = {
 }
 
 
-def flatten(modules: Mapping[str, Any], top: str, memories: Mapping[str, MemoryCell], clock: str) -> Netlist:
-    """The flat netlist below `top`; modules in `memories` become macros. Cells that drive nothing of consequence are left out."""
-    read = {name: _read(module, modules, memories) for name, module in modules.items() if not _is_cell(module)}
+def flatten(
+    modules: Mapping[str, Any], library: Mapping[str, Any], top: str, memories: Mapping[str, MemoryCell], clock: str
+) -> Netlist:
+    """The flat netlist below `top`; modules in `memories` become macros. Cells that drive nothing of consequence are left out.
+
+    `modules` and `library` (the cells' pins) are as Yosys writes them in JSON.
+    """
+    read = {name: _read(module, library) for name, module in modules.items()}
     pins = {kind: names for module in read.values() for kind, (names, _) in module.cells.items()}
-    outputs = {kind: [modules[kind]["ports"][pin]["direction"] == "output" for pin in names] for kind, names in pins.items()}
+    outputs = {kind: [library[kind]["ports"][pin]["direction"] == "output" for pin in names] for kind, names in pins.items()}
     flat = _Flat()
     ports: dict[str, Nets] = {}
     for name, nets in (read[top].inputs | read[top].outputs).items():
@@ -119,24 +124,20 @@ def flatten(modules: Mapping[str, Any], top: str, memories: Mapping[str, MemoryC
     )
 
 
-def _is_cell(module: Mapping[str, Any]) -> bool:
-    return "blackbox" in module["attributes"] or "whitebox" in module["attributes"]
-
-
-def _read(module: Mapping[str, Any], modules: Mapping[str, Any], memories: Mapping[str, MemoryCell]) -> _Module:
+def _read(module: Mapping[str, Any], library: Mapping[str, Any]) -> _Module:
     number = _Renumber()
     ports = {name: (port["direction"], number(port["bits"])) for name, port in module["ports"].items()}
     grouped: dict[str, list[Mapping[str, Bits]]] = defaultdict(list)
     instances = []
     for name, cell in module["cells"].items():
         kind, connections = cell["type"], cell["connections"]
-        if _is_cell(modules[kind]) and kind not in memories:
+        if kind in library:
             grouped[kind].append(connections)
         else:
             instances.append((name, kind, {pin: number(bits) for pin, bits in connections.items()}))
     cells = {}
     for kind, each in grouped.items():
-        pins = tuple(modules[kind]["ports"])
+        pins = tuple(library[kind]["ports"])
         nets = [number.bit(connections[pin][0]) if connections.get(pin) else OPEN for connections in each for pin in pins]
         cells[kind] = (pins, np.array(nets, dtype=np.int32).reshape(len(each), len(pins)))
     inputs = {name: nets for name, (direction, nets) in ports.items() if direction == "input"}

@@ -1,11 +1,15 @@
 """Verilog to a flat netlist of library cells, memories kept as macros.
 
-Modules are mapped one by one, without flattening: a grid of 64 equal elements costs one synthesis of an element, every cell knows
-its block, and area does not suffer (an element of eight 8-bit products: 39,074 um2 in parts, 39,105 um2 flat, IHP 130 nm).
+Modules are mapped one by one, without flattening, and each result is cached: a grid of 64 equal elements costs one synthesis of an
+element, and none if another accelerator had that element before. Every cell knows its block, and area does not suffer (an element
+of eight 8-bit products: 39,074 um2 in parts, 39,105 um2 flat, IHP 130 nm).
 """
 
 import json
+import os
+import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +19,8 @@ from gatewright.sim.flatten import MemoryCell, flatten
 from gatewright.sim.netlist import Netlist
 
 Memories = Literal["macros", "gates"]
+
+_MODULE = re.compile(r"^(?:attribute [^\n]*\n)*module \\(\S+)\n.*?^end\n", re.MULTILINE | re.DOTALL)
 
 FLIP_FLOP_BITS_MAX = 1 << 16  # a memory larger than this in flip-flops is a mistake, not a wish
 
@@ -26,23 +32,10 @@ def synthesise(verilog: str, top: str, liberty: Sequence[Path], memories: Memori
     `Memory`; with "gates", and for memories beside other logic in their module, bits become flip-flops.
     Raises BadInput for Verilog or Liberty that Yosys refuses, a library that lacks a needed cell, and unsuitable memories.
     """
-    name = cache.key(
-        verilog=cache.digest(verilog.encode()),
-        top=top,
-        liberty=[cache.digest(readable(path)) for path in liberty],
-        memories=memories,
-        clock=clock,
-        tools=tools.versions("pyosys"),
-        recipe=[cache.digest(Path(__file__).with_name(part)) for part in ("synthesis.py", "flatten.py", "netlist.py")],
-    )
-
-    def make(folder: Path) -> None:
-        elaborated, found = elaborate(verilog, top)
-        macros = {module: cell for module, cell in found.items() if memories == "macros"}
-        mapped = map_to_cells(elaborated, top, liberty, list(macros))
-        flatten(mapped, top, macros, clock).save(folder / "netlist.npz")
-
-    return Netlist.load(cache.folder("netlists", name, make) / "netlist.npz")
+    elaborated, found = elaborate(verilog, top)
+    macros = found if memories == "macros" else {}
+    modules = map_to_cells({name: text for name, text in elaborated.items() if name not in macros}, liberty)
+    return flatten(modules, cell_pins(liberty), top, macros, clock)
 
 
 def readable(path: Path) -> Path:
@@ -51,27 +44,32 @@ def readable(path: Path) -> Path:
     return Path(path)
 
 
-def elaborate(verilog: str, top: str) -> tuple[str, dict[str, MemoryCell]]:
-    """Verilog to Yosys's word-level cells (RTLIL text), and the modules that are one memory each."""
+def elaborate(verilog: str, top: str) -> tuple[dict[str, str], dict[str, MemoryCell]]:
+    """Verilog to modules of Yosys's word-level cells (RTLIL text by name), and those modules that are one memory each."""
     memory_modules = "t:$mem_v2 %m"
-    done = yosys.run(
-        [
-            "read_verilog -sv design.v",
-            f"hierarchy -check -top {top}",
-            f"synth -top {top} -run begin:fine",
-            # the write port's multiplexers against `x` become wires, so that a memory module is the memory cell alone
-            f"opt_expr -mux_undef -mux_bool -full {memory_modules}",
-            f"opt_clean {memory_modules}",
-            "write_rtlil design.il",
-            f"select {memory_modules}",
-            "write_json -selected memories.json",
-        ],
-        {"design.v": verilog},
-        ["design.il", "memories.json"],
-        f"Verilog of {top}",
-    )
-    modules = json.loads(done["memories.json"])["modules"]
-    return done["design.il"], {name: cell for name, module in modules.items() if (cell := _memory(name, module)) is not None}
+    commands = [
+        "read_verilog -sv design.v",
+        f"hierarchy -check -top {top}",
+        f"synth -top {top} -run begin:fine",
+        # the write port's multiplexers against `x` become wires, so that a memory module is the memory cell alone
+        f"opt_expr -mux_undef -mux_bool -full {memory_modules}",
+        f"opt_clean {memory_modules}",
+        "opt_clean -purge",
+        "rename -enumerate -pattern w%_",  # names without running numbers: equal modules of different designs have equal text
+        "write_rtlil design.il",
+        f"select {memory_modules}",
+        "write_json -selected memories.json",
+    ]
+    name = cache.key(verilog=cache.digest(verilog.encode()), top=top, commands=commands, tools=tools.versions("pyosys"))
+
+    def run() -> dict[str, str]:
+        return yosys.run(commands, {"design.v": verilog}, ["design.il", "memories.json"], f"Verilog of {top}")
+
+    done = cache.value("elaborated", name, run)
+    text = re.sub(r"^ *attribute \\src .*\n", "", done["design.il"], flags=re.MULTILINE)
+    modules = {match[1]: match[0] for match in _MODULE.finditer(text)}
+    memories = json.loads(done["memories.json"])["modules"]
+    return modules, {name: cell for name, module in memories.items() if (cell := _memory(name, module)) is not None}
 
 
 def _memory(name: str, module: Mapping[str, Any]) -> MemoryCell | None:
@@ -100,51 +98,78 @@ def _memory(name: str, module: Mapping[str, Any]) -> MemoryCell | None:
     return MemoryCell(int(parameters["SIZE"], 2), int(parameters["WIDTH"], 2), module["ports"], pins)
 
 
-def map_to_cells(rtlil: str, top: str, liberty: Sequence[Path], blackboxes: Sequence[str]) -> dict[str, Any]:
-    """Word-level cells to library cells, each module for itself; the modules as Yosys writes them in JSON."""
-    names = [f"cells{i}.lib" for i in range(len(liberty))]
+_MAP = (
+    "opt -fast -full",
+    "memory_map",
+    "opt -undriven -fine",
+    "techmap",
+    "opt -fast",
+    "opt_clean",
+    "dfflibmap {libraries}",
+    "opt",
+    "abc {libraries}",
+    "setundef -zero",
+    "splitnets",
+    "opt_clean -purge",
+    "write_json cells.json",
+)
+
+
+def map_to_cells(modules: Mapping[str, str], liberty: Sequence[Path]) -> dict[str, Any]:
+    """Word-level modules (RTLIL text by name) to library cells, each for itself; as Yosys writes them in JSON."""
+    facts = {"liberty": [cache.digest(readable(path)) for path in liberty], "commands": _MAP, "tools": tools.versions("pyosys")}
+    keys = {name: cache.key(module=cache.digest(text.encode()), **facts) for name, text in modules.items()}
+    missing = sorted((name for name in modules if not cache.holds("modules", keys[name])), key=lambda name: -len(modules[name]))
+    workers = os.cpu_count() or 1
+    shares = [share for start in range(workers) if (share := missing[start::workers])]
+    mapped: dict[str, Any] = {}
+    with ThreadPoolExecutor(workers) as pool:
+        for done in pool.map(lambda share: _map({name: modules[name] for name in share}, liberty), shares):
+            mapped |= done
+    return {name: cache.value("modules", keys[name], lambda name=name: mapped[name]) for name in modules}  # type: ignore[misc]
+
+
+def _map(modules: Mapping[str, str], liberty: Sequence[Path]) -> dict[str, Any]:
+    names = _names(liberty)
     libraries = " ".join(f"-liberty {name}" for name in names)
-    done = yosys.run(
-        [
-            "read_rtlil design.il",
-            *(f"blackbox {module}" for module in blackboxes),
-            f"synth -top {top} -run fine:check",
-            f"dfflibmap {libraries}",
-            "opt",
-            f"abc {libraries}",
-            "setundef -zero",
-            "splitnets",
-            "opt_clean -purge",
-            *(f"read_liberty -lib -ignore_miss_func -ignore_miss_data_latch {name}" for name in names),  # for the pins' directions
-            "write_json cells.json",
-        ],
-        {"design.il": rtlil, **{name: Path(path) for name, path in zip(names, liberty, strict=True)}},
-        ["cells.json"],
-        f"Mapping {top} to the cells of {', '.join(str(path) for path in liberty)}",
-    )
-    modules: dict[str, Any] = json.loads(done["cells.json"])["modules"]
-    lacking = sorted({cell["type"] for module in modules.values() for cell in module["cells"].values() if cell["type"].startswith("$")})
+    what = f"Mapping {', '.join(modules)} to the cells of {', '.join(str(path) for path in liberty)}"
+    commands = ["read_rtlil design.il", *(command.format(libraries=libraries) for command in _MAP)]
+    done = yosys.run(commands, {"design.il": "\n".join(modules.values())} | names, ["cells.json"], what)
+    result: dict[str, Any] = json.loads(done["cells.json"])["modules"]
+    lacking = sorted({cell["type"] for module in result.values() for cell in module["cells"].values() if cell["type"].startswith("$")})
     if lacking:
-        files = ", ".join(str(path) for path in liberty)
         raise BadInput(
-            f"The library ({files}) has no cell for {', '.join(lacking)}, which {top} needs. A library needs an inverter, a NAND or NOR, "
-            "and a flip-flop on the rising edge; latches and asynchronous loops are not supported."
+            f"{what}: the library has no cell for {', '.join(lacking)}. A library needs an inverter, a NAND or NOR, and a flip-flop on the "
+            "rising edge; latches and asynchronous loops are not supported."
         )
-    return modules
+    return result
+
+
+def cell_pins(liberty: Sequence[Path]) -> dict[str, Any]:
+    """The cells of a library as modules in Yosys's JSON: their pins and directions."""
+    names = _names(liberty)
+    commands = [*(f"read_liberty -lib -ignore_miss_func -ignore_miss_data_latch {name}" for name in names), "write_json cells.json"]
+    key = cache.key(liberty=[cache.digest(path) for path in liberty], commands=commands, tools=tools.versions("pyosys"))
+    what = f"Liberty file {', '.join(str(path) for path in liberty)}"
+
+    def run() -> Any:
+        return json.loads(yosys.run(commands, names, ["cells.json"], what)["cells.json"])["modules"]
+
+    return dict(cache.value("pins", key, run))
+
+
+def _names(liberty: Sequence[Path]) -> dict[str, str | Path]:
+    """What the Liberty files are called where Yosys runs: paths with blanks would break its commands."""
+    return {f"cells{i}.lib": Path(path) for i, path in enumerate(liberty)}
 
 
 def cell_models(liberty: Sequence[Path]) -> str:
     """Verilog models of every cell, as Yosys (not our own parser) understands the library: an independent reading for checks."""
-    names = [f"cells{i}.lib" for i in range(len(liberty))]
-    done = yosys.run(
-        [
-            *(f"read_liberty -ignore_miss_func -ignore_miss_data_latch {name}" for name in names),
-            "proc",
-            "opt_clean",
-            "write_verilog -noattr models.v",
-        ],
-        {name: Path(path) for name, path in zip(names, liberty, strict=True)},
-        ["models.v"],
-        f"Liberty file {', '.join(str(path) for path in liberty)}",
-    )
-    return done["models.v"]
+    names = _names(liberty)
+    commands = [
+        *(f"read_liberty -ignore_miss_func -ignore_miss_data_latch {name}" for name in names),
+        "proc",
+        "opt_clean",
+        "write_verilog -noattr models.v",
+    ]
+    return yosys.run(commands, names, ["models.v"], f"Liberty file {', '.join(str(path) for path in liberty)}")["models.v"]

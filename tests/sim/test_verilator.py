@@ -99,6 +99,6 @@ def test_gate_level_verilog_names_what_verilator_traces() -> None:
 
 
 def test_saif_is_read() -> None:
-    lines = ["(n2 (T0 3) (T1 2) (TZ 0) (TX 0) (TB 0) (TC 4))", "(n10 (T0 0) (T1 5) (TZ 0) (TX 0) (TB 0) (TC 1))", "(a (T0 1) (T1 1) (TC 1))"]
+    lines = ["(n2 (T0 3) (T1 2) (TZ 0) (TX 0) (TB 0) (TC 4))", "(n10 (T0 0) (T1 5) (TZ 0) (TX 0) (TC 1))", "(a (T0 1) (T1 1) (TC 1))"]
     nets, high, changes = read_saif("\n".join(lines))
     assert (nets.tolist(), high.tolist(), changes.tolist()) == ([2, 10], [2, 5], [4, 1])
