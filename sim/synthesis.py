@@ -55,6 +55,7 @@ def elaborate(verilog: str, top: str) -> tuple[dict[str, str], dict[str, MemoryC
         f"opt_expr -mux_undef -mux_bool -full {memory_modules}",
         f"opt_clean {memory_modules}",
         "opt_clean -purge",
+        "rename -hide w:*",
         "rename -enumerate -pattern w%_",  # names without running numbers: equal modules of different designs have equal text
         "write_rtlil design.il",
         f"select {memory_modules}",
