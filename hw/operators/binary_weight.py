@@ -1,6 +1,6 @@
 """Weights of -1 and +1: a lane adds or subtracts its activation."""
 
-from amaranth.hdl import Module, Value, signed
+from amaranth.hdl import Module, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -51,9 +51,10 @@ class Lanes(wiring.Component):
         m = Module()
         op = self.operator
         terms: list[Value] = []
+        negative = Signal(self.lanes)
+        m.d.comb += negative.eq(~self.weight)
         for i in range(self.lanes):
             a: Value = self.activation.word_select(i, op.activation_width)[: op.activation_bits]
-            negative = ~self.weight[i]
-            terms.append((a.as_signed() if op.activation_signed else a) ^ negative.replicate(op.activation_bits + 1).as_signed())
-        m.d.comb += self.sum.eq(balanced_sum([*terms, popcount(m, list(~self.weight))]))
+            terms.append((a.as_signed() if op.activation_signed else a) ^ negative[i].replicate(op.activation_bits + 1).as_signed())
+        m.d.comb += self.sum.eq(balanced_sum([*terms, popcount(m, list(negative))]))
         return m

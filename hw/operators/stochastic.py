@@ -4,7 +4,7 @@
 XNOR operator's lanes unchanged; sign-magnitude streams use AND and an up-down count.
 """
 
-from amaranth.hdl import Cat, Module, Value, signed
+from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -97,7 +97,8 @@ class SignMagnitudeLanes(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         width = self.operator.width
-        both = self.activation & self.weight[: self.operand_bits]
+        both = Signal(self.operand_bits)
+        m.d.comb += both.eq(self.activation & self.weight[: self.operand_bits])
         signs = self.weight[self.operand_bits :]
         # -n = ~n + 1, so flipping a lane's pulses where the sign is set counts width - n: the total is off by width for each
         # negative lane, and that is width * popcount(signs), known without looking at the pulses.

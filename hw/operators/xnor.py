@@ -1,6 +1,6 @@
 """One-bit weights and activations: XNOR and popcount. Bipolar stochastic streams use the same lanes."""
 
-from amaranth.hdl import Module, signed
+from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -36,5 +36,6 @@ class Lanes(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.d.comb += self.sum.eq(popcount(m, list(~(self.activation ^ self.weight))))
+        equal = Signal.like(self.weight)
+        m.d.comb += [equal.eq(~(self.activation ^ self.weight)), self.sum.eq(popcount(m, list(equal)))]
         return m
