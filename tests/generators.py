@@ -1,0 +1,222 @@
+"""Seeded random networks, mappings and programs, and which features of the accelerator a program uses."""
+
+from collections import Counter
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+from gatewright.hw.config import SHIFT_MAX, AcceleratorConfig, Operator
+from gatewright.hw.errors import BadInput
+from gatewright.hw.instructions import Opcode
+from gatewright.sw.cycles import load_cycles, timing
+from gatewright.sw.integer import IntegerLayer, IntegerNetwork
+from gatewright.sw.layers import Layer
+from gatewright.sw.mapping import Mapping, Tiling, mappings
+from gatewright.sw.operators import arithmetic
+from gatewright.sw.program import Program, check_accumulator, lower
+
+TRIES = 2000
+
+
+@dataclass(frozen=True)
+class Case:
+    """A program with random images, two batches of them."""
+
+    seed: tuple[int, ...]
+    program: Program
+    codes: np.ndarray
+
+
+def random_codes(rng: np.random.Generator, operator: Operator, shape: tuple[int, ...]) -> np.ndarray:
+    """Activation codes over the operator's whole range."""
+    low, high = operator.activation_range
+    return rng.integers(low, high + 1, shape)
+
+
+def random_weights(rng: np.random.Generator, operator: Operator, shape: tuple[int, ...]) -> np.ndarray:
+    """Weight codes, the most negative two's complement number too where the operator has it."""
+    if operator.weight_bits == 1:
+        low, high = 0, 1
+    else:
+        high = (1 << (operator.weight_bits - 1)) - 1
+        low = -high if operator.coding == "sign_magnitude" else -high - 1
+    return rng.integers(low, high + 1, shape).astype(np.int16)
+
+
+def random_layer(rng: np.random.Generator, layer: Layer, after: Operator | None) -> IntegerLayer:
+    """Weights and post-processing that spread the results over the next operator's range, with some beyond it."""
+    weights = random_weights(rng, layer.operator, (layer.K, layer.C, layer.R, layer.S))
+    table, terms = arithmetic(layer.operator).table, layer.C * layer.R * layer.S
+    mean, deviation = table.mean() * terms, table.std() * np.sqrt(terms) + 1
+    bias = np.rint(rng.normal(-mean, deviation / 2, layer.K)).astype(np.int64)
+    multiplier = rng.integers(1, 256, layer.K)
+    low, high = after.activation_range if after else (0, 0)
+    if rng.integers(2):
+        low = 0  # ReLU
+    shift = np.log2(deviation * multiplier * rng.choice([0.5, 1.5, 3], layer.K) / max(high, 1))
+    return IntegerLayer(
+        layer=layer,
+        weights=weights,
+        bias=bias,
+        multiplier=multiplier,
+        shift=np.clip(np.rint(shift), 1, SHIFT_MAX).astype(np.int64),
+        mode="raw" if after is None else "sign" if after.activation_bits == 1 else "requantise",
+        low=low if after and after.activation_bits > 1 else 0,
+        high=high,
+    )
+
+
+def random_shape(
+    rng: np.random.Generator, name: str, operator: Operator, config: AcceleratorConfig, image: tuple[int, int, int], pools: bool
+) -> Layer:
+    """A legal layer on a C x H x W image: any kernel, stride and padding, and where it `pools` any window and stride."""
+    c, h, w = image
+    for _ in range(TRIES):
+        r, s = (int(rng.integers(1, min(size + 2, 4) + 1)) for size in (h, w))
+        fields = {
+            "R": r,
+            "S": s,
+            "stride": int(rng.choice([1, 1, 2, 3])),
+            "padding": int(rng.integers(0, min(r, s))),
+            "K": int(rng.integers(1, 2 * config.cols + 3)),
+        }
+        if pools and rng.integers(5) < 2:
+            fields |= {
+                "pooling": str(rng.choice(["max", "average"])),
+                "pool_window": int(rng.integers(1, 4)),
+                "pool_stride": int(rng.integers(1, 4)),
+            }
+        try:
+            return Layer(name=name, operator=operator, C=c, H=h, W=w, **fields)
+        except BadInput:
+            continue
+    raise AssertionError(f"no legal layer on {c} x {h} x {w}")
+
+
+def random_mapping(
+    rng: np.random.Generator, layer: Layer, config: AcceleratorConfig, images: int, output: Operator | None
+) -> Mapping | None:
+    """One of the mapper's mappings, or as often one drawn freely (tiles the mapper would not propose); None if there is none."""
+    if rng.integers(2):
+        groups = ceil(layer.K / config.cols)
+        for _ in range(60):
+            mapping = Mapping(
+                grid_n=int(rng.integers(1, images + 1)),
+                grid_y=int(rng.integers(1, config.rows + 1)),
+                grid_x=int(rng.integers(1, config.rows + 1)),
+                y=int(rng.integers(1, layer.out_h + 1)),
+                x=int(rng.integers(1, layer.out_w + 1)),
+                channels=int(rng.integers(1, groups + 1)),
+                order=str(rng.choice(["channels_outside", "pixels_outside"])),
+                inner=str(rng.choice(["none", "x", "channels"])),
+            )
+            if Tiling(layer, config, mapping, images, output).broken_rule() is None:
+                return mapping
+    legal = list(mappings(layer, config, images, output))
+    return legal[int(rng.integers(len(legal)))] if legal else None
+
+
+def random_case(config: AcceleratorConfig, *seed: int) -> Case:
+    """A random network of one to three layers on a configuration, lowered with random mappings. Same seed, same case."""
+    rng = np.random.default_rng(seed)
+    for _ in range(TRIES):
+        images = int(rng.integers(1, 4))
+        operators = [_shorter(rng, config.operators[int(rng.integers(len(config.operators)))]) for _ in range(rng.integers(1, 4))]
+        lanes = config.lanes(operators[0])
+        image = int(rng.choice([1, 3, max(1, lanes - 1), lanes + 1])), int(rng.integers(1, 8)), int(rng.integers(1, 8))
+        shapes: list[Layer] = []
+        for i, operator in enumerate(operators):
+            pools = config.pooling and i + 1 < len(operators)
+            shapes.append(random_shape(rng, f"layer{i}", operator, config, image, pools))
+            image = shapes[-1].K, shapes[-1].out_h, shapes[-1].out_w
+        case = assemble(rng, config, shapes, images, seed)
+        if case:
+            return case
+    raise AssertionError(f"no program fits {config}")
+
+
+def assemble(
+    rng: np.random.Generator, config: AcceleratorConfig, shapes: list[Layer], images: int, seed: tuple[int, ...] = ()
+) -> Case | None:
+    """Random tensors and mappings for these layers; None where a layer has no mapping or a sum could overflow."""
+    chosen, layers = [], []
+    for shape, after in zip(shapes, [*(s.operator for s in shapes[1:]), None], strict=True):
+        chosen.append(random_mapping(rng, shape, config, images, after))
+        layers.append(random_layer(rng, shape, after))
+        try:
+            check_accumulator(layers[-1], config)
+        except BadInput:
+            return None
+        if chosen[-1] is None:
+            return None
+    program = lower(IntegerNetwork(name="random", layers=tuple(layers)), config, tuple(m for m in chosen if m), images)
+    first = shapes[0]
+    return Case(seed, program, random_codes(rng, first.operator, (2 * images, first.C, first.H, first.W)))
+
+
+def _shorter(rng: np.random.Generator, operator: Operator) -> Operator:
+    """A stochastic operator at its length or a shorter one that the same circuit can play."""
+    if operator.stream_length is None:
+        return operator
+    lengths = [n for n in range(8, operator.stream_length + 1, operator.width) if n % operator.width == 0]
+    return operator.replace(stream_length=int(rng.choice([*lengths, operator.stream_length])))
+
+
+def features(program: Program) -> Counter[str]:
+    """How many layers, tiles or instructions of a program use each feature."""
+    found: Counter[str] = Counter()
+    schedule = program.schedule
+    for i, layer in enumerate(schedule.workload.layers):
+        m, t = schedule.mappings[i], schedule.tiling(i)
+        n, y, x, k = t.tiles
+        found.update(
+            {
+                f"operator {layer.operator.kind}{' ' + layer.operator.coding if layer.operator.coding else ''}": 1,
+                f"source {layer.operator.source}": layer.operator.source is not None,
+                f"output {program.network.layers[i].mode}": 1,
+                "signed clamp": program.network.layers[i].low < 0,
+                "padding": layer.padding > 0,
+                "stride 2 or more": layer.stride > 1,
+                "stride beyond the kernel": layer.stride > min(layer.R, layer.S),
+                "kernel not square": layer.R != layer.S,
+                "max pooling": layer.pooling == "max",
+                "average pooling": layer.pooling == "average",
+                "overlapping pooling": layer.pool_stride < layer.pool_window,
+                "pooling with gaps": layer.pooling is not None and layer.pool_stride > layer.pool_window,
+                "ragged tiles of images": schedule.images % m.grid_n != 0,
+                "ragged tiles of y": layer.out_h % (m.grid_y * m.y) != 0,
+                "ragged tiles of x": layer.out_w % (m.grid_x * m.x) != 0,
+                "ragged group of channels": layer.K % schedule.config.cols != 0,
+                "ragged tiles of channels": t.channel_groups % m.channels != 0,
+                "ragged lanes": layer.C % schedule.config.lanes(layer.operator) != 0,
+                "several words of channels": t.words > 1,
+                "several tiles": n * y * x * k > 1,
+                "several tiles of channels": k > 1,
+                "raw in several tiles of channels": t.output is None and k > 1,
+                f"inner {m.inner}": 1,
+                m.order.replace("_", " "): 1,
+                "several images on the grid": m.grid_n > 1,
+            }
+        )
+    found.update(
+        {
+            "several images": schedule.images > 1,
+            "several layers": len(schedule.mappings) > 1,
+            "full-buffer loads": sum(i.wait_compute for i in schedule.instructions),
+            "loads while computing": overlaps(program),
+        }
+    )
+    return found
+
+
+def overlaps(program: Program) -> int:
+    """Loads that move data in a cycle in which a COMPUTE runs, by the analytic times (which simulation confirms)."""
+    schedule, times = program.schedule, timing(program.schedule)
+    busy_until, count = 0, 0
+    for instruction, finished in zip(schedule.instructions, times.finished, strict=True):
+        if instruction.opcode == Opcode.COMPUTE:
+            busy_until = finished
+        elif instruction.opcode not in (Opcode.STORE, Opcode.END):
+            count += finished - load_cycles(instruction, schedule.config) < busy_until
+    return count

@@ -1,0 +1,92 @@
+"""Random programs on nine accelerators: every layer's results equal the golden model's, and cycles equal the recurrence's."""
+
+from collections import Counter
+from functools import lru_cache
+
+import pytest
+
+from gatewright.hw.config import AcceleratorConfig, Operator, binary_weight, integer, stochastic, xnor
+from gatewright.sw import cycles
+from gatewright.sw.cycles import timing
+from tests.generators import Case, features, random_case
+from tests.rtl.checks import complaint
+
+PROGRAMS = 30
+SMALL = {"activation_words": 32, "weight_words": 64, "output_words": 32, "parameter_words": 8}
+
+
+def accelerator(rows: int, cols: int, bits: int, *operators: Operator, **options: object) -> AcceleratorConfig:
+    return AcceleratorConfig(rows=rows, cols=cols, operand_bits=bits, operators=operators, **(SMALL | options))
+
+
+SOBOL, LFSR = stochastic(64), stochastic(32, source="lfsr", bits=4)
+BIPOLAR = stochastic(32, "bipolar", "lfsr")
+CONFIGS = {
+    "one element": accelerator(1, 1, 64, integer(8), weight_words=128, output_words=64),
+    "no pipeline, slow memory": accelerator(2, 2, 64, integer(4, signed=True), xnor(), memory_interval=5, pipeline_stages=0),
+    "three rows": accelerator(3, 4, 32, integer(8), binary_weight(8), accumulator_depth=6, memory_interval=2, weight_words=128),
+    "no pooling": accelerator(6, 2, 32, integer(3, 5, signed=True), integer(8), pooling=False, pipeline_stages=0, accumulator_depth=4),
+    "every operator": accelerator(
+        6,
+        4,
+        32,
+        integer(8),
+        xnor(),
+        SOBOL,
+        BIPOLAR,
+        binary_weight(5, signed=True),
+        accumulator_depth=8,
+        memory_interval=3,
+        weight_words=128,
+    ),
+    "wide": accelerator(1, 16, 32, xnor(), binary_weight(3), accumulator_bits=12, output_words=16),
+    "tall": accelerator(7, 1, 64, xnor(), integer(2), accumulator_bits=32, memory_interval=4, accumulator_depth=4),
+    "streams": accelerator(2, 4, 32, LFSR, stochastic(16, "bipolar", "sobol", bits=4), accumulator_depth=4, memory_interval=2),
+    "tiny buffers": accelerator(
+        4, 8, 32, integer(4), integer(8, 2), activation_words=8, weight_words=16, output_words=8, parameter_words=2, accumulator_depth=10
+    ),
+}
+MUST = (
+    *(f"operator {kind}" for kind in ("int", "binary_weight", "xnor", "stochastic sign_magnitude", "stochastic bipolar")),
+    *("output requantise", "output sign", "output raw", "signed clamp", "source sobol", "source lfsr"),
+    *("padding", "stride 2 or more", "stride beyond the kernel", "kernel not square", "ragged lanes", "several words of channels"),
+    *("max pooling", "average pooling", "overlapping pooling", "pooling with gaps"),
+    *("ragged tiles of images", "ragged tiles of y", "ragged tiles of x", "ragged group of channels", "ragged tiles of channels"),
+    *("several tiles", "several tiles of channels", "raw in several tiles of channels", "loads while computing", "full-buffer loads"),
+    *("inner none", "inner x", "inner channels", "channels outside", "pixels outside"),
+    *("several images", "several images on the grid", "several layers"),
+)
+
+
+@lru_cache
+def programs(name: str) -> list[Case]:
+    number = list(CONFIGS).index(name)
+    return [random_case(CONFIGS[name], number, seed) for seed in range(PROGRAMS)]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_results_and_cycles(name: str) -> None:
+    assert [found for found in map(complaint, programs(name)) if found] == []
+
+
+def test_every_feature_is_covered(record_property: pytest.FixtureRequest) -> None:
+    """The programs above, by feature. Counted from the schedules, so that this holds whichever tests run."""
+    total: Counter[str] = Counter()
+    for name in CONFIGS:
+        for case in programs(name):
+            total.update(features(case.program))
+    total["programs"] = len(CONFIGS) * PROGRAMS
+    total["cycles"] = sum(timing(case.program.schedule).cycles for name in CONFIGS for case in programs(name))
+    record_property("table", ("random programs on RTL: layers, tiles or loads that use a feature", sorted(total.items())))
+    assert [feature for feature in MUST if total[feature] < 5] == []
+
+
+@pytest.mark.parametrize("constant", ["TOKEN", "POST", "START"])
+@pytest.mark.parametrize("error", [-1, 1])
+def test_a_wrong_formula_is_caught(constant: str, error: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = [timing(case.program.schedule).cycles for case in programs("three rows")]
+    monkeypatch.setattr(cycles, constant, getattr(cycles, constant) + error)
+    wrong = [timing(case.program.schedule).cycles for case in programs("three rows")]
+    assert sum(a != b for a, b in zip(right, wrong, strict=True)) > PROGRAMS // 2
+    caught = next(case for case, a, b in zip(programs("three rows"), right, wrong, strict=True) if a != b)
+    assert "cycles simulated" in str(complaint(caught))
