@@ -1,0 +1,160 @@
+"""What a run searches, under which target, and how its result is checked: the tables of a configuration file."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from gatewright.hw.config import Operator
+from gatewright.hw.names import operator_named
+from gatewright.hw.noun import Noun
+from gatewright.sw.layers import Pooling
+from gatewright.sw.models import Family
+
+Sampler = Literal["tpe", "random", "nsga2"]
+
+
+class Data(Noun):
+    """`dataset`: one of `gatewright.sw.data.NAMES`. `folder`: where published sets lie (default: GATEWRIGHT_DATA). `validation`: how many
+    training images of a published set are held out; the digits have their own 300."""
+
+    dataset: str = "digits"
+    folder: str | None = None
+    validation: int = Field(default=5000, ge=1)
+
+
+class NetworkSpace(Noun):
+    """Networks to choose from: `depths` count the layers before the logits, `widths` are their output channels, each layer its own.
+
+    `poolings`: how many 2 x 2 poolings a `vgg` has, after its first convolutions; an `mlp` has none.
+    """
+
+    families: tuple[Family, ...] = Field(default=("vgg",), min_length=1)
+    depths: tuple[int, ...] = Field(default=(2,), min_length=1)
+    widths: tuple[int, ...] = Field(min_length=1)
+    poolings: tuple[int, ...] = Field(default=(1,), min_length=1)
+    pooling: tuple[Pooling, ...] = Field(default=("max",), min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "NetworkSpace":
+        for name, least in (("depths", 0), ("widths", 1), ("poolings", 0)):
+            if min(getattr(self, name)) < least:
+                raise ValueError(f"{name} must be at least {least}; got {list(getattr(self, name))}")
+        return self
+
+
+class OperatorSpace(Noun):
+    """Operators by name; `first` and `last` replace `choices` for the layer that reads the image and for the logits."""
+
+    choices: tuple[str, ...] = Field(min_length=1)
+    first: tuple[str, ...] | None = Field(default=None, min_length=1)
+    last: tuple[str, ...] | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "OperatorSpace":
+        for name in (*self.choices, *(self.first or ()), *(self.last or ())):
+            operator_named(name)
+        return self
+
+    def of(self, place: Literal["first", "hidden", "last"]) -> tuple[str, ...]:
+        """The names to choose from at a place in the network."""
+        return {"first": self.first, "hidden": None, "last": self.last}[place] or self.choices
+
+
+class Buffers(Noun):
+    """Fixed sizes of the buffers; see `AcceleratorConfig`."""
+
+    activation_words: int
+    weight_words: int
+    output_words: int
+    parameter_words: int
+
+
+class AcceleratorSpace(Noun):
+    """Accelerators to choose from. `accumulator_bits` "auto": as few as any input of the network needs. `buffers` "auto": as small as
+    the chosen tiles allow, at most `buffer_words_max` words each."""
+
+    rows: tuple[int, ...] = Field(min_length=1)
+    cols: tuple[int, ...] = Field(min_length=1)
+    operand_bits: tuple[int, ...] = Field(default=(64,), min_length=1)
+    accumulator_bits: Literal["auto"] | int = "auto"
+    accumulator_depth: tuple[int, ...] = Field(default=(2,), min_length=1)
+    pipeline_stages: tuple[int, ...] = Field(default=(1,), min_length=1)
+    buffers: Literal["auto"] | Buffers = "auto"
+    buffer_words_max: int = Field(default=512, ge=16, le=32768)
+    memory_interval: int = Field(default=1, ge=1, le=64)
+
+    @model_validator(mode="after")
+    def _check(self) -> "AcceleratorSpace":
+        if self.buffer_words_max & (self.buffer_words_max - 1):
+            raise ValueError(f"buffer_words_max must be a power of two; got {self.buffer_words_max}")
+        return self
+
+
+class Target(Noun):
+    """`accuracy_min`: the least energy at this validation accuracy. `energy_pj_max`: the greatest accuracy at this energy per image.
+
+    Energy is the logic's, plus `memories` times the on-chip memories' cited energy. `area_um2_max` (logic) and `latency_ns_max` are limits.
+    """
+
+    accuracy_min: float | None = Field(default=None, gt=0, lt=1)
+    energy_pj_max: float | None = Field(default=None, gt=0)
+    area_um2_max: float | None = Field(default=None, gt=0)
+    latency_ns_max: float | None = Field(default=None, gt=0)
+    memories: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Target":
+        if (self.accuracy_min is None) == (self.energy_pj_max is None):
+            raise ValueError(
+                "give exactly one of accuracy_min (the least energy that reaches it wins) and energy_pj_max (the best accuracy within it wins); "
+                f"got accuracy_min = {self.accuracy_min} and energy_pj_max = {self.energy_pj_max}"
+            )
+        return self
+
+
+class Search(Noun):
+    """`trials` points in generations of `generation`, `workers` at a time; networks train `epochs`, the `finalists` then `final_epochs`.
+
+    `images` is how many images one run of the program classifies.
+    """
+
+    trials: int = Field(default=48, ge=1)
+    generation: int = Field(default=8, ge=1)
+    workers: int = Field(default=2, ge=1, le=256)
+    sampler: Sampler = "tpe"
+    epochs: int = Field(default=6, ge=1)
+    finalists: int = Field(default=3, ge=1)
+    final_epochs: int = Field(default=30, ge=1)
+    batch: int = Field(default=32, ge=2)
+    learning_rate: float = Field(default=0.02, gt=0)
+    seed: int = Field(default=0, ge=0)
+    images: int = Field(default=1, ge=1, le=64)
+
+
+class Measure(Noun):
+    """How the winner is proven. `images` run on its gates, `verify_images` test images on its RTL; `probes` blocks check the cost model.
+
+    `liberty`: files of another standard-cell library to measure with; empty is the embedded IHP 130 nm.
+    """
+
+    clock_ns: float = Field(default=20.0, gt=0)
+    images: int = Field(default=64, ge=1, le=512)
+    verify_images: int = Field(default=300, ge=1)
+    probes: int = Field(default=10, ge=0)
+    liberty: tuple[str, ...] = ()
+
+
+class RunConfig(Noun):
+    """A configuration file."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    data: Data = Data()
+    network: NetworkSpace
+    operators: OperatorSpace
+    accelerator: AcceleratorSpace
+    target: Target
+    search: Search = Search()
+    measure: Measure = Measure()
+
+    def operator_choices(self, place: Literal["first", "hidden", "last"]) -> tuple[Operator, ...]:
+        return tuple(operator_named(name) for name in self.operators.of(place))

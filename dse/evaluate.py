@@ -1,0 +1,138 @@
+"""One trial: the accelerator mapped and priced, and only if it is within the budget, the network trained. Runs in worker processes."""
+
+from functools import lru_cache
+from typing import Literal
+
+from pydantic import Field
+
+from gatewright.dse.cost import CostModel
+from gatewright.dse.mapper import Mapper
+from gatewright.dse.space import Point
+from gatewright.hw.config import AcceleratorConfig
+from gatewright.hw.errors import BadInput
+from gatewright.hw.noun import Noun
+from gatewright.sim.metrics import Metrics
+from gatewright.sw import data
+from gatewright.sw.accuracy import Accuracy, accuracy
+from gatewright.sw.checkpoint import Recipe
+from gatewright.sw.data import Dataset
+from gatewright.sw.mapping import Mapping
+from gatewright.sw.models import Architecture
+from gatewright.sw.train import train
+
+Status = Literal["trained", "over_budget", "impossible", "repeated"]
+
+
+class Source(Noun):
+    """Which images; see `gatewright.sw.data.load`."""
+
+    dataset: str
+    folder: str | None = None
+    validation: int = 5000
+
+    def load(self) -> Dataset:
+        return _dataset(self)
+
+
+@lru_cache(maxsize=2)
+def _dataset(source: Source) -> Dataset:
+    return data.load(source.dataset, source.folder, source.validation)
+
+
+class Budget(Noun):
+    """Limits per image; a design beyond one of them is not trained. Energy is the logic's plus `memories` times the memories'."""
+
+    energy_pj: float | None = None
+    area_um2: float | None = None
+    latency_ns: float | None = None
+    memories: float = 0.0
+
+    def excess(self, metrics: Metrics) -> str | None:
+        """Which limit a design breaks, with its value."""
+        found = {"energy_pj": metrics.with_memories(self.memories), "area_um2": metrics.area_um2, "latency_ns": metrics.latency_ns}
+        over = [f"{name} {value:.4g} exceeds {limit:.4g}" for name, value in found.items() if (limit := getattr(self, name)) and value > limit]
+        return over[0] if over else None
+
+
+class Pricing(Noun):
+    """How accelerators are priced: images a run, clock, and the weight of the memories' energy in choosing mappings."""
+
+    images: int = Field(default=1, ge=1)
+    clock_ns: float = Field(default=20.0, gt=0)
+    memories: float = 0.0
+    fit_buffers: bool = True
+
+
+class Task(Noun):
+    """A point to evaluate. With `known` the network has been trained before, to that accuracy."""
+
+    number: int
+    point: Point
+    pricing: Pricing
+    budget: Budget
+    source: Source
+    recipe: Recipe
+    known: Accuracy | None = None
+
+
+class Outcome(Noun):
+    """What a trial gave. `rule` says why a point was not trained. `config` and `mappings` are those the metrics belong to."""
+
+    status: Status
+    rule: str = ""
+    config: AcceleratorConfig | None = None
+    mappings: tuple[Mapping, ...] = ()
+    metrics: Metrics | None = None
+    accuracy: Accuracy | None = None
+    recipe: Recipe | None = None
+
+
+@lru_cache(maxsize=4)
+def mapper(pricing: Pricing) -> Mapper:
+    """A process's mapper; it remembers the layers it has mapped."""
+    return Mapper(CostModel.default(), pricing.images, pricing.clock_ns, pricing.memories)
+
+
+def price(architecture: Architecture, config: AcceleratorConfig, pricing: Pricing) -> Outcome:
+    """The cheapest way to run a network on an accelerator: buffers, mappings and predicted cost, as a trial not yet trained."""
+    chosen, work = mapper(pricing), Point(architecture=architecture, config=config).workload
+    fitted = chosen.fitted(work, config) if pricing.fit_buffers else config
+    planned = chosen.schedule(work, fitted, chosen.map(work, config))
+    return Outcome(status="over_budget", config=fitted, mappings=planned.mappings, metrics=chosen.predict(planned).metrics)
+
+
+def cheapest(architecture: Architecture, configs: tuple[AcceleratorConfig, ...], pricing: Pricing, budget: Budget) -> Outcome | None:
+    """The accelerator of least energy for a network within the limits on area and latency; None if there is none."""
+    best: Outcome | None = None
+    for config in configs:
+        try:
+            outcome = price(architecture, config, pricing)
+        except BadInput:
+            continue  # a grid this network cannot run on
+        assert outcome.metrics is not None
+        legal = budget.replace(energy_pj=None).excess(outcome.metrics) is None
+        if legal and (best is None or _energy(outcome, budget) < _energy(best, budget)):
+            best = outcome
+    return best
+
+
+def _energy(outcome: Outcome, budget: Budget) -> float:
+    assert outcome.metrics is not None
+    return outcome.metrics.with_memories(budget.memories)
+
+
+def evaluate(task: Task) -> Outcome:
+    """Price a point and, within the budget, train its network and take its validation accuracy."""
+    try:
+        priced = price(task.point.architecture, task.point.config, task.pricing)
+    except BadInput as error:
+        return Outcome(status="impossible", rule=str(error))
+    assert priced.metrics is not None
+    if rule := task.budget.excess(priced.metrics):
+        return priced.replace(rule=rule)
+    reached = task.known
+    if reached is None:
+        images = task.source.load()
+        trained = train(task.point.architecture, images, task.recipe)
+        reached = accuracy(trained.export(), images.validation, images.maximum)
+    return priced.replace(status="trained", accuracy=reached, metrics=priced.metrics.replace(accuracy=reached.value), recipe=task.recipe)

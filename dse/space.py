@@ -1,0 +1,126 @@
+"""The search space: a configuration's choices as Optuna distributions, and a choice as a network on an accelerator."""
+
+from collections.abc import Iterable
+from itertools import product
+from math import prod
+
+import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+
+from gatewright.dse.config import RunConfig
+from gatewright.hw.config import AcceleratorConfig, Operator
+from gatewright.hw.errors import BadInput
+from gatewright.hw.names import operator_named
+from gatewright.hw.noun import Noun
+from gatewright.sw.layers import Workload
+from gatewright.sw.models import Architecture, workload
+from gatewright.sw.operators import arithmetic
+
+Params = dict[str, str | int]
+AXES = ("rows", "cols", "operand_bits", "accumulator_depth", "pipeline_stages")
+BITS_LEAST, BITS_MOST = 12, 32  # of an accumulator
+
+
+class Point(Noun):
+    """What one trial evaluates. Where the buffers are chosen automatically, `config` has the largest allowed."""
+
+    architecture: Architecture
+    config: AcceleratorConfig
+
+    @property
+    def workload(self) -> Workload:
+        return workload(self.architecture)
+
+
+def distributions(config: RunConfig) -> dict[str, BaseDistribution]:
+    """Every choice by name. Layers beyond a network's depth have choices too, which then mean nothing."""
+    network, operators, accelerator = config.network, config.operators, config.accelerator
+    choices: dict[str, tuple[str | int, ...]] = {"family": network.families, "depth": network.depths}
+    deepest = max(network.depths)
+    choices |= {f"width{i}": network.widths for i in range(deepest)}
+    choices |= {f"operator{i}": operators.of("hidden" if i else "first") for i in range(deepest)}
+    choices |= {"operator_last": operators.of("last"), "poolings": network.poolings, "pooling": network.pooling}
+    choices |= {name: getattr(accelerator, name) for name in AXES}
+    return {name: CategoricalDistribution(tuple(dict.fromkeys(values))) for name, values in choices.items()}
+
+
+def size(config: RunConfig) -> int:
+    """How many combinations of choices there are; some are equal or impossible."""
+    return prod(len(d.choices) for d in distributions(config).values() if isinstance(d, CategoricalDistribution))
+
+
+def point(config: RunConfig, params: Params, shape: tuple[int, int, int], classes: int) -> Point:
+    """The network and the accelerator of a choice. Raises BadInput, naming the rule, for an impossible one.
+
+    shape: channels, height and width of the images.
+    """
+    architecture = _architecture(config, params, shape, classes)
+    return Point(architecture=architecture, config=accelerator(config, architecture, params))
+
+
+def _architecture(config: RunConfig, params: Params, shape: tuple[int, int, int], classes: int) -> Architecture:
+    depth = int(params["depth"])
+    convolutional = params["family"] == "vgg" and depth > 0
+    poolings = int(params["poolings"]) if convolutional else 0
+    if poolings > depth:
+        raise BadInput(f"{poolings} poolings need as many convolutions; the network has {depth}.")
+    names = [str(params[f"operator{i}"]) for i in range(depth)] + [str(params["operator_last"])]
+    if not depth and names[0] not in config.operators.of("first"):
+        raise BadInput(f"A network of one layer reads the image with {names[0]}, which is no choice for the first layer.")
+    return Architecture(
+        family="vgg" if convolutional else "mlp",
+        channels=shape[0],
+        height=shape[1],
+        width=shape[2],
+        classes=classes,
+        widths=tuple(int(params[f"width{i}"]) for i in range(depth)),
+        operators=tuple(operator_named(name) for name in names),
+        pool_after=tuple(range(poolings)),
+        pooling=params["pooling"] if poolings else "max",
+    )
+
+
+def accelerator(config: RunConfig, architecture: Architecture, params: Params) -> AcceleratorConfig:
+    """The accelerator of a choice, with exactly the operators and the post-processing that the network needs."""
+    space, layers = config.accelerator, workload(architecture).layers
+    most = space.buffer_words_max
+    words = {"activation_words": most, "weight_words": most, "output_words": most, "parameter_words": most}
+    base = AcceleratorConfig(
+        **{name: params[name] for name in AXES},
+        operators=operators(layer.operator for layer in layers),
+        memory_interval=space.memory_interval,
+        pooling=any(layer.pooling for layer in layers),
+        **(words if space.buffers == "auto" else space.buffers.model_dump()),
+    )
+    bits = accumulator_bits(workload(architecture), base) if space.accumulator_bits == "auto" else space.accumulator_bits
+    return base.replace(accumulator_bits=bits)
+
+
+def accelerators(config: RunConfig, architecture: Architecture) -> list[AcceleratorConfig]:
+    """Every accelerator of the space for a network, in a fixed order."""
+    space = config.accelerator
+    axes = {name: getattr(space, name) for name in AXES}
+    return [accelerator(config, architecture, dict(zip(AXES, values, strict=True))) for values in product(*axes.values())]
+
+
+def operators(wanted: Iterable[Operator]) -> tuple[Operator, ...]:
+    """Those operators a grid needs for all of `wanted`, by name: of stochastic ones that differ in length only, the longest."""
+    longest: dict[Operator, Operator] = {}
+    for operator in wanted:
+        alike = operator.replace(stream_length=operator.width * 8) if operator.kind == "stochastic" else operator
+        longest[alike] = max(longest.get(alike, operator), operator, key=lambda o: o.stream_length or 0)
+    return tuple(sorted(longest.values(), key=lambda o: o.name))
+
+
+def accumulator_bits(work: Workload, config: AcceleratorConfig) -> int:
+    """Bits that hold every sum that any weights and any input can give, with a bias as large as the sum."""
+    most = 1
+    for layer in work.layers:
+        kind = arithmetic(layer.operator)
+        lanes = config.lanes(layer.operator)
+        terms = layer.R * layer.S * -(-layer.C // lanes) * lanes
+        most = max(most, terms * int(np.abs(kind.table).max()))
+    bits = most.bit_length() + 2
+    if bits > BITS_MOST:
+        raise BadInput(f"Sums of {work.name} reach {most}, beyond accumulators of {BITS_MOST} bits. Choose fewer bits or channels.")
+    return max(BITS_LEAST, bits)

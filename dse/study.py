@@ -1,0 +1,159 @@
+"""The search as an Optuna study that can be stopped at any moment and resumed without a trace.
+
+Points are asked and told in generations of fixed size, in one order. Whatever the sampler draws is a pure function of the seed, the
+trial's number and the trials told before, and a trial's outcome is recorded the moment it is known. So a resumed study equals an
+uninterrupted one, and nothing is evaluated twice.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED
+from pathlib import Path
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
+
+from gatewright.dse.config import Search
+from gatewright.dse.evaluate import Outcome
+from gatewright.dse.space import Params, Point
+from gatewright.hw.errors import BadInput
+
+Classify = Callable[[Params], Point]
+"""The point of a choice; raises BadInput for an impossible one."""
+Submit = Callable[[Executor, int, Point, list["Record"]], "Future[Outcome]"]
+"""Starts an evaluation of a trial, given the trials of earlier generations."""
+
+POINT, OUTCOME, GENERATION = "point", "outcome", "generation"
+TRIES = 60  # choices drawn for one point that is possible and new, before the space counts as exhausted
+
+
+class Record:
+    """A trial: its number, its point (None where the choice gives none) and its outcome (None while it runs)."""
+
+    def __init__(self, trial: FrozenTrial) -> None:
+        attributes = trial.user_attrs
+        self.number, self.params, self.state = trial.number, dict(trial.params), trial.state
+        self.generation: int = attributes.get(GENERATION, -1)
+        self.point = Point.from_json(attributes[POINT]) if POINT in attributes else None
+        self.outcome = Outcome.from_json(attributes[OUTCOME]) if OUTCOME in attributes else None
+
+
+class Study:
+    """A two-objective study (accuracy up, energy down) in a SQLite file."""
+
+    def __init__(self, path: Path | str, search: Search, space: dict[str, BaseDistribution], name: str = "search") -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.search, self.space = search, space
+        storage = str(path) if "://" in str(path) else f"sqlite:///{path}"
+        self.optuna = optuna.create_study(storage=storage, study_name=name, directions=["maximize", "minimize"], load_if_exists=True)
+        self.optuna.set_metric_names(["validation accuracy", "energy_pj"])
+
+    def records(self) -> list[Record]:
+        """Every trial, in ask order."""
+        return [Record(trial) for trial in self.optuna.get_trials(deepcopy=False)]
+
+    def run(
+        self,
+        pool: Executor,
+        classify: Classify,
+        submit: Submit,
+        energy: Callable[[Outcome], float],
+        progress: Callable[[Record], None] | None = None,
+    ) -> list[Record]:
+        """Go on until `search.trials` points are evaluated or the space has no new one. Returns every trial."""
+        while generation := self._ask(classify):
+            self._evaluate(pool, submit, generation, progress)
+            self._tell(generation, energy)
+        return self.records()
+
+    def _ask(self, classify: Classify) -> list[Record]:
+        """The points of the generation in progress, or of the next one; those of them that are missing are asked for. Empty at the end."""
+        records = self.records()
+        proper = [r for r in records if r.point is not None]
+        number = max((r.generation for r in proper), default=0)
+        if not any(r.state == TrialState.RUNNING for r in proper) and proper:
+            number += 1
+        started = [r for r in proper if r.generation == number]
+        size = min(self.search.generation, self.search.trials - (len(proper) - len(started)))
+        seen = {r.point.content_hash: r.number for r in proper if r.point is not None}
+        for record in records:  # asked, but interrupted before it was classified
+            if record.state == TrialState.RUNNING and record.point is None:
+                self._classify(record.number, record.params, number, classify, seen)
+        tries = 0
+        while len(seen) < len(proper) - len(started) + size and tries < TRIES * size:
+            tries += 1
+            count = len(self.optuna.get_trials(deepcopy=False))
+            self.optuna.sampler = sampler(self.search, count)
+            trial = self.optuna.ask(fixed_distributions=self.space)
+            self._classify(trial.number, trial.params, number, classify, seen)
+        return [r for r in self.records() if r.point is not None and r.generation == number]
+
+    def _classify(self, number: int, params: Params, generation: int, classify: Classify, seen: dict[str, int]) -> None:
+        """Give a trial its point, or tell at once why it has none."""
+        try:
+            point = classify(params)
+        except BadInput as error:
+            self._record(number, OUTCOME, Outcome(status="impossible", rule=str(error)).to_json())
+            self.optuna.tell(number, state=TrialState.PRUNED)
+            return
+        if point.content_hash in seen:
+            rule = f"the same network and accelerator as trial {seen[point.content_hash]}"
+            self._record(number, OUTCOME, Outcome(status="repeated", rule=rule).to_json())
+            self.optuna.tell(number, state=TrialState.PRUNED)
+            return
+        self._record(number, GENERATION, generation)
+        self._record(number, POINT, point.to_json())
+        seen[point.content_hash] = number
+
+    def _evaluate(self, pool: Executor, submit: Submit, generation: list[Record], progress: Callable[[Record], None] | None) -> None:
+        """Evaluate what has no outcome yet; each outcome is stored as it comes."""
+        before = [r for r in self.records() if r.outcome is not None and r.generation < generation[0].generation]
+        running = {submit(pool, r.number, r.point, before): r for r in generation if r.outcome is None and r.point is not None}
+        try:
+            left = set(running)
+            while left:
+                done, left = wait(left, return_when=FIRST_COMPLETED)
+                for future in done:
+                    record = running[future]
+                    record.outcome = future.result()
+                    self._record(record.number, OUTCOME, record.outcome.to_json())
+                    if progress:
+                        progress(record)
+        except BaseException:
+            for future in running:
+                future.cancel()
+            raise
+
+    def _tell(self, generation: list[Record], energy: Callable[[Outcome], float]) -> None:
+        """Tell the generation in ask order, after all of it is known."""
+        for record in generation:
+            outcome = record.outcome
+            if record.state != TrialState.RUNNING or outcome is None:
+                continue
+            if outcome.accuracy is None:
+                self.optuna.tell(record.number, state=TrialState.PRUNED)
+            else:
+                self.optuna.tell(record.number, [outcome.accuracy.value, energy(outcome)])
+
+    def _record(self, number: int, key: str, value: str | int) -> None:
+        trial = self.optuna.get_trials(deepcopy=False)[number]
+        self.optuna._storage.set_trial_user_attr(trial._trial_id, key, value)
+
+
+def sampler(search: Search, number: int) -> BaseSampler:
+    """The sampler that draws trial `number`: its random state depends on the seed and that number alone."""
+    seed = int.from_bytes(hashlib.sha256(f"{search.seed}:{number}".encode()).digest()[:4], "big")
+    if search.sampler == "random":
+        return RandomSampler(seed=seed)
+    if search.sampler == "nsga2":
+        return NSGAIISampler(seed=seed, population_size=search.generation)
+    return TPESampler(seed=seed, n_startup_trials=2 * search.generation, multivariate=True, warn_independent_sampling=False)
+
+
+def tally(records: list[Record]) -> dict[str, int]:
+    """How many trials ended how."""
+    return dict(Counter(r.outcome.status for r in records if r.outcome is not None))
