@@ -4,6 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from gatewright.hw.channel import SCALE_BITS
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.drain import FIELDS as DRAIN_FIELDS
 from gatewright.hw.drain import Drain
@@ -13,7 +14,7 @@ from gatewright.hw.instructions import ADDRESS_BITS, COMPUTE, Opcode
 from gatewright.hw.loader import ImageLoader, LinearLoader
 from gatewright.hw.memory import Memory
 from gatewright.hw.post import FIELDS as POST_FIELDS
-from gatewright.hw.post import SCALE_BITS, Post
+from gatewright.hw.post import Post
 from gatewright.hw.registers import InstructionRegisters
 from gatewright.hw.sequencer import Sequencer
 from gatewright.hw.store import Store

@@ -1,6 +1,6 @@
 """Fills the on-chip buffers from external memory: linear loads (weights, parameters, windows) and image loads with padding."""
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -140,21 +140,57 @@ class ImageLoader(wiring.Component):
                         m.d.sync += [y.eq(0), n.eq(n + 1), image_base.eq(following), row_address.eq(following)]
         with m.If(self.done):
             m.d.sync += active.eq(0)
-        self._banks(m, fields, step, n, y, x)
+        for r in range(self.config.rows):
+            m.submodules[f"window_{r}"] = window = Window(len(self.address[r]))
+            m.d.comb += [
+                window.write.eq(self.window_write[r]),
+                window.data.eq(self.data[:32]),
+                window.start.eq(self.start),
+                window.base.eq(fields["base"]),
+                window.size_y.eq(fields["window_y"]),
+                window.size_x.eq(fields["window_x"]),
+                window.step.eq(step),
+                window.n.eq(n),
+                window.y.eq(y),
+                window.x.eq(x),
+                self.enable[r].eq(window.enable),
+                self.address[r].eq(window.address),
+            ]
         return m
 
-    def _banks(self, m: Module, fields: InstructionRegisters, step: Signal, n: Value, y: Value, x: Value) -> None:
-        """Each row's window and the next address in its buffer."""
-        arriving = WINDOW.decode([self.data[:32]])
-        for r in range(self.config.rows):
-            window_n, window_y, window_x = Signal(8, init=WINDOW_UNUSED), Signal(COUNT_BITS), Signal(COUNT_BITS)
-            with m.If(self.window_write[r]):
-                m.d.sync += [window_n.eq(arriving["n"]), window_y.eq(arriving["y"]), window_x.eq(arriving["x"])]
-            inside = (
-                (n == window_n) & ((y - window_y)[:COUNT_BITS] < fields["window_y"]) & ((x - window_x)[:COUNT_BITS] < fields["window_x"])
-            )
-            m.d.comb += self.enable[r].eq(step & inside)
-            with m.If(self.start):
-                m.d.sync += self.address[r].eq(fields["base"])
-            with m.Elif(self.enable[r]):
-                m.d.sync += self.address[r].eq(self.address[r] + 1)
+
+class Window(wiring.Component):
+    """Which words of the tile one grid row's buffer keeps, a rectangle of pixels of one image, and where the next one goes."""
+
+    def __init__(self, address_bits: int) -> None:
+        super().__init__(
+            {
+                "write": In(1),
+                "data": In(32),
+                "start": In(1),
+                "base": In(address_bits),
+                "size_y": In(COUNT_BITS),
+                "size_x": In(COUNT_BITS),
+                "step": In(1),
+                "n": In(8),
+                "y": In(COUNT_BITS),
+                "x": In(COUNT_BITS),
+                "enable": Out(1),
+                "address": Out(address_bits),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        arriving = WINDOW.decode([self.data])
+        of_n, of_y, of_x = Signal(8, init=WINDOW_UNUSED), Signal(COUNT_BITS), Signal(COUNT_BITS)
+        with m.If(self.write):
+            m.d.sync += [of_n.eq(arriving["n"]), of_y.eq(arriving["y"]), of_x.eq(arriving["x"])]
+        inside_y = (self.y - of_y)[:COUNT_BITS] < self.size_y
+        inside_x = (self.x - of_x)[:COUNT_BITS] < self.size_x
+        m.d.comb += self.enable.eq(self.step & (self.n == of_n) & inside_y & inside_x)
+        with m.If(self.start):
+            m.d.sync += self.address.eq(self.base)
+        with m.Elif(self.enable):
+            m.d.sync += self.address.eq(self.address + 1)
+        return m

@@ -1,27 +1,22 @@
-"""Post-processing: bias, requantisation or sign, pooling, and packing into the output buffer's rows; all columns at once."""
+"""Post-processing of all columns at once, and packing of their results into the output buffer's rows."""
 
 from itertools import pairwise
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from gatewright.hw.config import MULTIPLIER_BITS, AcceleratorConfig
-from gatewright.hw.instructions import COMPUTE, OutputMode
+from gatewright.hw.channel import FIELDS as CHANNEL_FIELDS
+from gatewright.hw.channel import SCALE_BITS, Channel
+from gatewright.hw.config import AcceleratorConfig
+from gatewright.hw.instructions import COMPUTE
 
 LATENCY = 4  # cycles from a drain beat to the write into the output buffer
-SHIFT_BITS = 5
-SCALE_BITS = MULTIPLIER_BITS + SHIFT_BITS
-RESULT_BITS = 9  # a result before packing, signed: -128..255
-POOL_BITS = RESULT_BITS + 6  # the sum of up to 64 results
-FIELDS = ("mode", "container", "pool_average", "pool_shift", "low", "high")
+FIELDS = ("container", *CHANNEL_FIELDS)
 
 
 class Post(wiring.Component):
-    """Takes the drained row in its beat; five registers deep, one row a cycle, never stalls.
-
-    1 v = accumulator + bias; 2 v * multiplier; 3 shift, round, clamp (or sign, or a byte of v); 4 pool, pack, write.
-    """
+    """Takes the drained row in its beat, one row a cycle, and never stalls: a channel for each column, then packing and writing."""
 
     def __init__(self, config: AcceleratorConfig, address_bits: int) -> None:
         self.config = config
@@ -61,63 +56,25 @@ class Post(wiring.Component):
             with m.If(beat[i]):
                 m.d.sync += after.eq(before)
         m.d.comb += self.busy.eq(Cat(beat[1:]).any())
-        split = len(self.address) + 2
-        results = [self._channel(m, c, beat, along[3][len(self.address) : split]) for c in range(self.config.cols)]
-        last = along[4]
-        row, first, final = last[split : split + len(self.row_index)], last[-2], last[-1]
-        pooled = self._pool(m, results, row, first, final, beat[4]) if self.config.pooling else results
-        self._write(m, pooled, last[: len(self.address)], beat[4] & (final if self.config.pooling else 1))
-        return m
-
-    def _channel(self, m: Module, c: int, beat: list[Signal], plane: Value) -> Signal:
-        """One column's arithmetic up to the clamped result."""
-        bits = self.config.accumulator_bits
-        taken, v = Signal(signed(bits), name=f"taken{c}"), Signal(signed(bits), name=f"v{c}")
-        product, v_held = Signal(signed(bits + MULTIPLIER_BITS), name=f"product{c}"), Signal(signed(bits), name=f"v_held{c}")
-        multiplier, shift1, shift2 = Signal(MULTIPLIER_BITS), Signal(SHIFT_BITS), Signal(SHIFT_BITS)
-        result = Signal(signed(RESULT_BITS), name=f"result{c}")
-        scale = self.scale.word_select(c, SCALE_BITS)
-        with m.If(beat[0]):
-            m.d.sync += taken.eq(self.accumulators[c])
-        with m.If(beat[1]):
-            m.d.sync += [
-                v.eq(taken + self.bias.word_select(c, bits).as_signed()),
-                multiplier.eq(scale[:MULTIPLIER_BITS]),
-                shift1.eq(scale[MULTIPLIER_BITS:]),
+        split, last = len(self.address) + 2, along[LATENCY]
+        final = last[-1]
+        results = []
+        for c in range(self.config.cols):
+            m.submodules[f"channel_{c}"] = channel = Channel(self.config)
+            m.d.comb += [channel[name].eq(self[name]) for name in CHANNEL_FIELDS]
+            m.d.comb += [
+                channel.beat.eq(Cat(beat)),
+                channel.plane.eq(along[3][len(self.address) : split]),
+                channel.row.eq(last[split : split + len(self.row_index)]),
+                channel.first.eq(last[-2]),
+                channel.final.eq(final),
+                channel.accumulator.eq(self.accumulators[c]),
+                channel.bias.eq(self.bias.word_select(c, self.config.accumulator_bits).as_signed()),
+                channel.scale.eq(self.scale.word_select(c, SCALE_BITS)),
             ]
-        with m.If(beat[2]):
-            m.d.sync += [product.eq(v * multiplier), v_held.eq(v), shift2.eq(shift1)]
-        rounded = ((product >> (shift2 - 1)[:SHIFT_BITS]) + 1) >> 1  # equals (product + 2**(shift - 1)) >> shift
-        low, high = self["low"].as_signed(), self["high"].as_signed()
-        with m.If(beat[3]):
-            with m.Switch(self["mode"]):
-                with m.Case(OutputMode.SIGN):
-                    m.d.sync += result.eq(Cat((v_held >= 0) & shift2.any()))  # a column beyond the channels has shift 0
-                with m.Case(OutputMode.RAW):
-                    wide = Signal(signed(32), name=f"wide{c}")
-                    m.d.comb += wide.eq(v_held)
-                    m.d.sync += result.eq(wide.as_unsigned().word_select(plane, 8))
-                with m.Default():
-                    m.d.sync += result.eq(Mux(rounded < low, low, Mux(rounded > high, high, rounded)))
-        return result
-
-    def _pool(self, m: Module, results: list[Signal], row: Value, first: Value, final: Value, beat: Value) -> list[Value]:
-        """Running greatest value or sum of each row's and column's window, held until its last sample."""
-        cols = self.config.cols
-        states = Array(Signal(POOL_BITS * cols, name=f"pool{r}") for r in range(self.config.rows))
-        state, pooled, updated = Signal(POOL_BITS * cols), [], []
-        m.d.comb += state.eq(states[row])
-        rounding = (1 << self["pool_shift"]) >> 1
-        for c, result in enumerate(results):
-            old = state.word_select(c, POOL_BITS).as_signed()
-            new = Signal(signed(POOL_BITS), name=f"new{c}")
-            sample = Mux(self["pool_average"], old + result, Mux(old > result, old, result))
-            m.d.comb += new.eq(Mux(first, result, sample))
-            updated.append(new)
-            pooled.append(Mux(self["pool_average"], (new + rounding) >> self["pool_shift"], new))
-        with m.If(beat & ~final):
-            m.d.sync += states[row].eq(Cat(updated))
-        return pooled
+            results.append(channel.result)
+        self._write(m, results, last[: len(self.address)], beat[LATENCY] & (final if self.config.pooling else 1))
+        return m
 
     def _write(self, m: Module, results: list[Value], address: Value, write: Value) -> None:
         """Pack the results into their groups of an output row; the first write of a row clears the rest of it."""
