@@ -1,0 +1,49 @@
+"""`gatewright verify`: a run's winner on its Verilog against the golden model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gatewright.cli.common import DONE, FAILED, RUN_CONFIG, Json, Output, Quiet, Seed, read_toml, run_folder
+from gatewright.hw.errors import BadInput
+
+Run = Annotated[Path, typer.Argument(help="A run folder, or its name under runs/.")]
+Images = Annotated[int, typer.Option("--images", min=1, help="How many test images.")]
+EngineName = Annotated[str, typer.Option("--engine", help="verilator (a C++ harness) or cocotb (a host and memory in Python).")]
+
+
+def verify(
+    run: Run, images: Images = 300, engine: EngineName = "verilator", as_json: Json = False, seed: Seed = 0, quiet: Quiet = False
+) -> None:
+    """Run test images through the winner's Verilog; every logit must equal the golden model's and the cycles the prediction."""
+    from gatewright.dse.config import RunConfig
+    from gatewright.sim import verification
+    from gatewright.sim.delivery import PROGRAM, VERILOG
+    from gatewright.sw.data import encode, load
+    from gatewright.sw.program import Program
+
+    output = Output(as_json, quiet)
+    folder = run_folder(run)
+    if engine not in ("verilator", "cocotb"):
+        raise BadInput(f"--engine must be verilator or cocotb; got {engine!r}.")
+    config = RunConfig(**read_toml(folder / RUN_CONFIG))
+    program = Program.load(folder / "winner" / PROGRAM)
+    verilog = folder / "winner" / VERILOG
+    if not verilog.is_file():
+        raise BadInput(f"{verilog} is missing; `gatewright generate {run} -o {folder / 'winner'}` writes it again.")
+    dataset = load(config.data.dataset, config.data.folder, config.data.validation)
+    test = dataset.test().images
+    if images > len(test):
+        raise BadInput(f"--images must be at most {len(test)}, the test images of {dataset.name}; got {images}.")
+    codes = encode(program.network.layers[0].layer.operator, test[:images], dataset.maximum)
+    output.note(f"Running {images} test images through {verilog} ({engine})")
+    result = verification.verify(program, codes, engine, verilog.read_text())  # type: ignore[arg-type]
+    simulated = result.cycles_simulated[0] if len(result.cycles_simulated) == 1 else list(result.cycles_simulated)
+    keys = {"images": result.images, "mismatches": result.mismatches, "cycles_predicted": result.cycles_predicted}
+    text = (
+        f"{result.images} images, {result.mismatches} mismatches; cycles a run: predicted {result.cycles_predicted}, simulated {simulated}; "
+        f"{result.seconds:.1f} s"
+    )
+    output.emit(keys | {"cycles_simulated": simulated, "engine": engine, "seconds": result.seconds}, text)
+    raise typer.Exit(DONE if result.passed else FAILED)
