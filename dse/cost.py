@@ -1,0 +1,157 @@
+"""The calibrated cost model: exact counts of a schedule times unit costs fitted to measured accelerators."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from gatewright.dse import memories
+from gatewright.dse.events import Work, dynamic
+from gatewright.dse.features import Features, Part
+from gatewright.dse.fit import Equations, Sample, UnitCosts, all_parts, dot, equations, fit, sample
+from gatewright.hw.config import AcceleratorConfig
+from gatewright.hw.errors import BadInput
+from gatewright.sim.measurement import Measurement, load, shipped
+from gatewright.sim.metrics import Metrics
+from gatewright.sw.counts import Counts, count
+from gatewright.sw.schedule import Schedule
+
+CLOCK_NS = 20.0
+INNER = {"lanes": "element", "encoder.activation": "activation_edge", "encoder.weight": "weight_edge", "source.activation": "source"}
+INNER |= {"source.weight": "source"}
+
+
+def block_of(key: str) -> str:
+    """The kind of block (as `gatewright.sim.accelerator.block_kind`) that a part belongs to."""
+    name = key.partition(":")[0]
+    return INNER.get(name, name)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Costs of a schedule, per image. `layers[i]`: energy of the logic in pJ by kind of block. `area`: um2 by kind of block."""
+
+    metrics: Metrics
+    layers: tuple[dict[str, float], ...]
+    area: dict[str, float]
+    counts: tuple[Counts, ...]
+
+
+@dataclass(frozen=True)
+class Priced:
+    """A part of a configuration with what does not depend on the work: its area, and its energy per cycle without leakage."""
+
+    part: Part
+    block: str
+    area_um2: float
+    clock_pj: float
+    leakage_nw: float
+    dynamic: Features
+
+
+class CostModel:
+    """Unit costs fitted to measurements of one technology; knows its own error on configurations left out."""
+
+    def __init__(self, measurements: Sequence[Measurement]) -> None:
+        """Raises BadInput for no measurements, or measurements of several technologies."""
+        technologies = {m.technology_hash for m in measurements}
+        if len(technologies) != 1:
+            raise BadInput(
+                f"A cost model is fitted to measurements of one technology; got {len(technologies)}. Calibrate for one technology."
+            )
+        self.technology = measurements[0].technology
+        self.samples: list[Sample] = [sample(m) for m in measurements]
+        self.equations: list[Equations] = [equations(item) for item in self.samples]
+        self.costs: dict[str, UnitCosts] = fit(self.equations)
+        self._priced: dict[AcceleratorConfig, tuple[Priced, ...]] = {}
+
+    @classmethod
+    def default(cls) -> "CostModel":
+        """Fitted to the measurements that ship with the package."""
+        return _load(shipped())
+
+    @classmethod
+    def from_file(cls, path: Path) -> "CostModel":
+        """Fitted to a file of measurements. Raises BadInput for one that is absent or damaged."""
+        return cls(load(path))
+
+    @cached_property
+    def heldout_error(self) -> float:
+        """Mean absolute relative error of complete accelerators' energy, each predicted without its own measurement."""
+        from gatewright.dse.heldout import heldout
+
+        return heldout(self).energy_mape
+
+    def without(self, i: int) -> "CostModel":
+        """The model that never saw measurement i."""
+        model = object.__new__(CostModel)
+        model.technology = self.technology
+        model.samples = self.samples[:i] + self.samples[i + 1 :]
+        model.equations = self.equations[:i] + self.equations[i + 1 :]
+        model.costs = fit(model.equations)
+        model._priced = {}
+        return model
+
+    def priced(self, config: AcceleratorConfig) -> tuple[Priced, ...]:
+        """The parts of a configuration with their unit costs. Raises BadInput for a part no measurement tells about."""
+        if config not in self._priced:
+            if len(self._priced) > 4096:
+                self._priced.clear()
+            self._priced[config] = tuple(self._price(part) for part in all_parts(config))
+        return self._priced[config]
+
+    def _price(self, part: Part) -> Priced:
+        costs = self.costs.get(part.family)
+        if costs is None:
+            known = ", ".join(sorted(self.costs))
+            raise BadInput(f"No measurement tells what {part.family} costs; there are {known}. Calibrate with a plan that holds it.")
+        area = dot(part.area, costs.area)
+        return Priced(part, block_of(part.key), area, costs.clock_pj * dot(part.flips, costs.flips), costs.leakage_nw * area, costs.dynamic)
+
+    def area(self, config: AcceleratorConfig) -> dict[str, float]:
+        """Area of the logic in um2 by kind of block, memories apart."""
+        areas: dict[str, float] = {}
+        for item in self.priced(config):
+            if item.area_um2:
+                areas[item.block] = areas.get(item.block, 0.0) + item.area_um2
+        return areas
+
+    def layer(self, config: AcceleratorConfig, work: Work, clock_ns: float = CLOCK_NS) -> dict[str, float]:
+        """Energy of the logic in pJ by part, for one layer of a run."""
+        standing = clock_ns * memories.NW_NS_PJ
+        return {
+            item.part.key: work.counts.cycles * (item.clock_pj + item.leakage_nw * standing)
+            + dot(dynamic(config, item.part, work), item.dynamic)
+            for item in self.priced(config)
+        }
+
+    def predict(self, schedule: Schedule, clock_ns: float = CLOCK_NS) -> Prediction:
+        """Everything a schedule costs, per image."""
+        config, images = schedule.config, schedule.images
+        counts = count(schedule)
+        layers, memory_pj = [], 0.0
+        for layer, n, accesses in zip(schedule.workload.layers, counts, memories.accesses(schedule, counts), strict=True):
+            by_block: dict[str, float] = {}
+            for key, pj in self.layer(config, Work(layer.operator, n), clock_ns).items():
+                block = block_of(key)
+                by_block[block] = by_block.get(block, 0.0) + pj / images
+            layers.append(by_block)
+            memory_pj += memories.energy_pj(config, accesses, n.cycles, clock_ns)
+        cycles, area = sum(n.cycles for n in counts), self.area(config)
+        metrics = Metrics(
+            energy_pj=sum(sum(by_block.values()) for by_block in layers),
+            memory_energy_pj=memory_pj / images,
+            external_energy_pj=memories.external_pj(config, counts) / images,
+            cycles=cycles / images,
+            latency_ns=cycles * clock_ns,
+            area_um2=sum(area.values()),
+            memory_area_um2=memories.area_um2(config),
+            origin="calibrated",
+            heldout_error=self.heldout_error,
+        )
+        return Prediction(metrics, tuple(layers), area, counts)
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path) -> CostModel:
+    return CostModel.from_file(path)

@@ -1,0 +1,199 @@
+"""What the unit costs of area and clock multiply: every part of an accelerator with its flip-flops and the features of its area.
+
+Flip-flops are known from the circuits' text in `hw/`. Unit costs are fitted in `dse/fit.py`; here are no numbers of a technology.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from gatewright.hw.arithmetic import range_bits
+from gatewright.hw.config import AcceleratorConfig, Operator
+from gatewright.hw.operators import circuit, datapaths
+
+Features = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Widths of a configuration's circuits, in bits unless they say otherwise."""
+
+    config: AcceleratorConfig
+
+    @cached_property
+    def paths(self) -> list[list[Operator]]:
+        return datapaths(self.config.operators)
+
+    @cached_property
+    def sums(self) -> list[int]:
+        """The lane sum of each datapath."""
+        return [range_bits(*circuit(path[0]).sum_range(path[0], self.config.operand_bits)) for path in self.paths]
+
+    @cached_property
+    def encoded(self) -> list[tuple[int, int]]:
+        """Operand bits of each datapath at a row's and at a column's edge."""
+        return [circuit(path[0]).encoded_bits(path[0], self.config.operand_bits) for path in self.paths]
+
+    @cached_property
+    def streams(self) -> list[Operator]:
+        return [operator for operator in self.config.operators if hasattr(circuit(operator), "Encoder")]
+
+    @property
+    def elements(self) -> int:
+        return self.config.rows * self.config.cols
+
+    @property
+    def index(self) -> int:
+        """An accumulator's number."""
+        return (self.config.accumulator_depth - 1).bit_length()
+
+    @property
+    def row(self) -> int:
+        """A row's number."""
+        return max(1, (self.config.rows - 1).bit_length())
+
+    @property
+    def output(self) -> int:
+        """The address of a group of `cols` bits in the output buffer."""
+        return (self.config.output_words * self.config.output_bits // self.config.cols - 1).bit_length()
+
+    @property
+    def activation(self) -> int:
+        return (self.config.activation_words - 1).bit_length()
+
+    @property
+    def weight(self) -> int:
+        return (self.config.weight_words - 1).bit_length()
+
+    @property
+    def parameter(self) -> int:
+        return (self.config.parameter_words - 1).bit_length()
+
+    @property
+    def step(self) -> int:
+        """The number of a cycle of the longest stream."""
+        return max(1, (max(operator.steps for operator in self.config.operators) - 1).bit_length())
+
+    def path_of(self, operator: Operator) -> int:
+        """Number of the datapath that runs a layer's operator."""
+        mine = self.config.operators[self.config.path(operator)]
+        return next(i for i, path in enumerate(self.paths) if mine in path)
+
+
+@lru_cache(maxsize=4096)
+def shape(config: AcceleratorConfig) -> Shape:
+    return Shape(config)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of an accelerator: `family` names the unit costs, `key` the part as measurements name it."""
+
+    key: str
+    family: str
+    instances: int
+    flips: Features  # of the flip-flops of all instances
+    area: Features  # of all instances
+    operator: Operator | None = None
+    path: int = 0
+
+
+@lru_cache(maxsize=4096)
+def parts(config: AcceleratorConfig) -> tuple[Part, ...]:
+    """Every part of a configuration's system."""
+    s = shape(config)
+    return (*_units(s), *_grid(s), *_lanes(s), *_streams(s))
+
+
+def _units(s: Shape) -> list[Part]:
+    c = s.config
+    bits, rows, cols, acc = c.operand_bits, c.rows, c.cols, c.accumulator_bits
+    along = 4 * (s.output + s.row)
+    columns = cols * (4 * acc + 35)
+    pools = 15 * rows * cols * c.pooling
+    chains = (2 + c.pipeline_stages) * (3 + s.index)
+    words = (c.output_words - 1).bit_length()
+    banks = max(1, (max(rows, cols) - 1).bit_length())
+    drained = 4 * s.output + 2 * s.parameter
+    lanes = (c.output_bits // bits - 1).bit_length()
+    fields = {"one": 1, "output": s.output, "activation": s.activation, "weight": s.weight, "parameter": s.parameter, "pooling": c.pooling}
+
+    def unit(name: str, flips: Features, area: Features) -> Part:
+        return Part(name, name, 1, {"one": 1, **flips}, {"one": 1, **area})
+
+    return [
+        unit("system", {}, {"bits": bits, "rows": rows, "cols": cols}),
+        unit("fetch", {}, {"bits": bits}),
+        unit("linear", {"banks": banks}, {"bits": bits}),
+        unit("image", {"rows": rows, "address": rows * s.activation}, {"bits": bits, "rows": rows, "address": rows * s.activation}),
+        unit("instruction", fields, {"bits": bits, **fields}),
+        unit("store", {"words": words, "lanes": lanes}, {"bits": bits, "select": c.output_bits - bits, "words": words}),
+        unit(
+            "sequencer",
+            {"activation": s.activation, "weight": s.weight, "chains": chains, "step": s.step},
+            {"activation": s.activation, "weight": s.weight, "chains": chains, "operators": len(c.operators), "step": s.step},
+        ),
+        unit("drain", {"drained": drained, "row": s.row, "index": s.index}, {"drained": drained, "rows": rows, "index": s.index}),
+        unit(
+            "post",
+            {"along": along, "columns": columns, "pools": pools, "pooling": c.pooling},
+            {"along": along, "columns": cols * acc, "cols": cols, "pools": pools, "pooling": c.pooling * cols, "pack": c.output_bits},
+        ),
+    ]
+
+
+def _grid(s: Shape) -> list[Part]:
+    c = s.config
+    acc, depth = c.accumulator_bits, c.accumulator_depth
+    held = c.pipeline_stages * max(s.sums)
+    file = {"file": acc * depth, "adder": acc, "depth": depth, "held": held, "choice": sum(s.sums) * (len(s.sums) > 1)}
+    found = [Part("element", "element", s.elements, {"bits": s.elements * (acc * depth + held)}, _times(s.elements, file))]
+    for side, number in (("activation", c.rows), ("weight", c.cols)):
+        operands = [pair[side == "weight"] for pair in s.encoded]
+        shared = sum(bits * (len(path) - 1) for bits, path in zip(operands, s.paths, strict=True))
+        edge = {"bits": sum(operands), "shared": shared, "gates": len(s.streams) * c.operand_bits, "one": 1}
+        found.append(Part(f"{side}_edge", "edge", number, {"bits": number * sum(operands)}, _times(number, edge)))
+    merged = (c.rows - 1) * c.cols * acc
+    found.append(Part("grid", "grid", 1, {}, {"merge": merged, "shared": len(c.operators) - len(s.paths), "streams": len(s.streams)}))
+    return found
+
+
+def _lanes(s: Shape) -> list[Part]:
+    found = []
+    for i, path in enumerate(s.paths):
+        operator = path[0]
+        name = circuit(operator).datapath(operator)
+        family, features = lane_features(operator, s.config.operand_bits)
+        found.append(Part(f"lanes:{name}", family, s.elements, {}, _times(s.elements, features), operator, i))
+    return found
+
+
+def lane_features(operator: Operator, operand_bits: int) -> tuple[str, Features]:
+    """Family of an element's lane circuit and the features of its area."""
+    lanes, w, a = operand_bits // operator.width, operator.weight_bits, operator.activation_bits
+    if operator.kind == "int":
+        unsigned = not operator.activation_signed
+        return "lanes.int", {"products": lanes * w * a, "weights": lanes * w, "activations": lanes * a, "unsigned": lanes * w * unsigned}
+    if operator.kind == "binary_weight":
+        return "lanes.binary_weight", {"terms": lanes * a, "lanes": lanes}
+    if circuit(operator).datapath(operator) == "xnor":
+        return "lanes.xnor", {"bits": operand_bits}
+    return f"lanes.{operator.kind}", {"bits": operand_bits, "lanes": lanes}
+
+
+def _streams(s: Shape) -> list[Part]:
+    found = []
+    for operator in s.streams:
+        for side, number in (("activation", s.config.rows), ("weight", s.config.cols)):
+            bits = circuit(operator).number_bits(operator, side)
+            encoder = {"comparisons": s.config.operand_bits * bits, "bits": s.config.operand_bits}
+            part = Part(f"encoder.{side}:{operator.name}", "encoder", number, {}, _times(number, encoder), operator)
+            held = bits if operator.source == "lfsr" else 0
+            steps = (operator.steps - 1).bit_length()
+            size = {"linear": held * operator.width, "held": held, "sobol": 0 if held else bits * max(1, steps)}
+            found += [part, Part(f"source.{side}:{operator.name}", f"source.{operator.source}", 1, {"bits": held}, size, operator)]
+    return found
+
+
+def _times(number: int, features: Features) -> Features:
+    return {name: number * value for name, value in features.items()}

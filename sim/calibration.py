@@ -1,0 +1,81 @@
+"""The measuring side of calibration: a `Plan` is a list of probes; `measure_plan` measures them in worker processes.
+
+Every result is cached by content, so an interrupted run goes on where it stopped, and one that changed nothing costs seconds.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from gatewright.hw.errors import BadInput
+from gatewright.hw.noun import Noun
+from gatewright.sim.measurement import Measurement
+from gatewright.sim.probe import Probe, Result, measure_probe
+from gatewright.sim.technology import Technology, from_liberty, ihp130
+
+WORKERS = 2
+
+
+class Plan(Noun):
+    """Probes to measure, their names all different."""
+
+    probes: tuple[Probe, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Plan":
+        names = [probe.name for probe in self.probes]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"the names of probes must differ; {', '.join(repeated)} came twice")
+        return self
+
+
+def measure_plan(
+    plan: Plan,
+    technology: Technology | None = None,
+    progress: Callable[[Result], None] | None = None,
+    liberty: Sequence[Path] = (),
+    workers: int = WORKERS,
+) -> list[Measurement]:
+    """Measure every probe, `workers` at a time, in the plan's order.
+
+    technology: the embedded one unless `liberty` names files. progress: called with each result, in the plan's order. The first error
+    ends the run; what was measured before stays in the cache.
+    """
+    if workers == 1:
+        used = technology or _technology(tuple(liberty))
+        return _collect((measure_probe(probe, used) for probe in plan.probes), progress)
+    if technology is not None and technology.hash != _technology(tuple(liberty)).hash:
+        raise BadInput(f"Worker processes cannot be handed the technology {technology.name}. Name its Liberty files, or give workers=1.")
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(_work, probe.to_json(), tuple(liberty)) for probe in plan.probes]
+        try:
+            return _collect(
+                (Result(Measurement.from_json(text), reused) for text, reused in (future.result() for future in futures)), progress
+            )
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _collect(results: Iterable[Result], progress: Callable[[Result], None] | None) -> list[Measurement]:
+    collected = []
+    for result in results:
+        collected.append(result.measurement)
+        if progress:
+            progress(result)
+    return collected
+
+
+@lru_cache(maxsize=2)
+def _technology(liberty: tuple[Path, ...]) -> Technology:
+    return from_liberty(*liberty) if liberty else ihp130()
+
+
+def _work(probe: str, liberty: tuple[Path, ...]) -> tuple[str, bool]:
+    """In a worker process."""
+    result = measure_probe(Probe.from_json(probe), _technology(liberty))
+    return result.measurement.to_json(), result.reused
