@@ -5,18 +5,23 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gatewright.dse import memories
-from gatewright.dse.events import Work, dynamic
+from gatewright.dse.events import BASIS, Work, dynamic
 from gatewright.dse.features import Features, Part
 from gatewright.dse.fit import Equations, Sample, UnitCosts, all_parts, dot, equations, fit, sample
-from gatewright.hw.config import AcceleratorConfig
+from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.errors import BadInput
 from gatewright.sim.measurement import Measurement, load, shipped
 from gatewright.sim.metrics import Metrics
 from gatewright.sw.counts import Counts, count
 from gatewright.sw.schedule import Schedule
 
+Floats = NDArray[np.float64]
 CLOCK_NS = 20.0
+REMEMBERED = 4096  # configurations whose unit costs are kept
 INNER = {"lanes": "element", "encoder.activation": "activation_edge", "encoder.weight": "weight_edge", "source.activation": "source"}
 INNER |= {"source.weight": "source"}
 
@@ -49,6 +54,30 @@ class Priced:
     dynamic: Features
 
 
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """Energy of a layer as a matrix: pJ of each part ([parts, BASIS]), of each kind of block, and of all logic, by number of the basis."""
+
+    keys: tuple[str, ...]
+    by_part: Floats
+    blocks: tuple[str, ...]
+    by_block: Floats
+    total: Floats
+
+
+def compiled(priced: Sequence[Priced], config: AcceleratorConfig, operator: Operator, clock_ns: float) -> Compiled:
+    """What each of the layer's numbers costs in each part. `clock_ns` is the time in which a cycle leaks."""
+    place = {name: i for i, name in enumerate(BASIS)}
+    by_part = np.zeros((len(priced), len(BASIS)))
+    for row, item in zip(by_part, priced, strict=True):
+        row[place["cycles"]] += item.clock_pj + item.leakage_nw * clock_ns * memories.NW_NS_PJ
+        for feature, (name, times) in dynamic(config, item.part, operator).items():
+            row[place[name]] += times * item.dynamic.get(feature, 0.0)
+    blocks = tuple(dict.fromkeys(item.block for item in priced))
+    merge = np.array([[item.block == block for item in priced] for block in blocks], dtype=float)
+    return Compiled(tuple(item.part.key for item in priced), by_part, blocks, merge @ by_part, by_part.sum(axis=0))
+
+
 class CostModel:
     """Unit costs fitted to measurements of one technology; knows its own error on configurations left out."""
 
@@ -64,6 +93,7 @@ class CostModel:
         self.equations: list[Equations] = [equations(item) for item in self.samples]
         self.costs: dict[str, UnitCosts] = fit(self.equations)
         self._priced: dict[AcceleratorConfig, tuple[Priced, ...]] = {}
+        self._matrices: dict[tuple[AcceleratorConfig, Operator, float], Compiled] = {}
 
     @classmethod
     def default(cls) -> "CostModel":
@@ -89,13 +119,13 @@ class CostModel:
         model.samples = self.samples[:i] + self.samples[i + 1 :]
         model.equations = self.equations[:i] + self.equations[i + 1 :]
         model.costs = fit(model.equations)
-        model._priced = {}
+        model._priced, model._matrices = {}, {}
         return model
 
     def priced(self, config: AcceleratorConfig) -> tuple[Priced, ...]:
         """The parts of a configuration with their unit costs. Raises BadInput for a part no measurement tells about."""
         if config not in self._priced:
-            if len(self._priced) > 4096:
+            if len(self._priced) > REMEMBERED:
                 self._priced.clear()
             self._priced[config] = tuple(self._price(part) for part in all_parts(config))
         return self._priced[config]
@@ -118,12 +148,20 @@ class CostModel:
 
     def layer(self, config: AcceleratorConfig, work: Work, clock_ns: float = CLOCK_NS) -> dict[str, float]:
         """Energy of the logic in pJ by part, for one layer of a run."""
-        standing = clock_ns * memories.NW_NS_PJ
-        return {
-            item.part.key: work.counts.cycles * (item.clock_pj + item.leakage_nw * standing)
-            + dot(dynamic(config, item.part, work), item.dynamic)
-            for item in self.priced(config)
-        }
+        compiled = self._compiled(config, work.operator, clock_ns)
+        return dict(zip(compiled.keys, (compiled.by_part @ np.array(work.basis)).tolist(), strict=True))
+
+    def logic_pj(self, config: AcceleratorConfig, work: Work, clock_ns: float = CLOCK_NS) -> float:
+        """Energy of the logic in pJ of one layer of a run: the sum of `layer`."""
+        return float(self._compiled(config, work.operator, clock_ns).total @ np.array(work.basis))
+
+    def _compiled(self, config: AcceleratorConfig, operator: Operator, clock_ns: float) -> "Compiled":
+        key = (config, operator, clock_ns)
+        if key not in self._matrices:
+            if len(self._matrices) > REMEMBERED:
+                self._matrices.clear()
+            self._matrices[key] = compiled(self.priced(config), config, operator, clock_ns)
+        return self._matrices[key]
 
     def predict(self, schedule: Schedule, clock_ns: float = CLOCK_NS) -> Prediction:
         """Everything a schedule costs, per image."""
@@ -131,11 +169,9 @@ class CostModel:
         counts = count(schedule)
         layers, memory_pj = [], 0.0
         for layer, n, accesses in zip(schedule.workload.layers, counts, memories.accesses(schedule, counts), strict=True):
-            by_block: dict[str, float] = {}
-            for key, pj in self.layer(config, Work(layer.operator, n), clock_ns).items():
-                block = block_of(key)
-                by_block[block] = by_block.get(block, 0.0) + pj / images
-            layers.append(by_block)
+            found = self._compiled(config, layer.operator, clock_ns)
+            values = found.by_block @ np.array(Work(layer.operator, n).basis) / images
+            layers.append(dict(zip(found.blocks, values.tolist(), strict=True)))
             memory_pj += memories.energy_pj(config, accesses, n.cycles, clock_ns)
         cycles, area = sum(n.cycles for n in counts), self.area(config)
         metrics = Metrics(

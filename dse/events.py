@@ -1,177 +1,225 @@
 """What the unit costs of dynamic energy multiply: events of a layer in each part, times the bits that an event moves.
 
-Events come from the exact counts of `sw/counts.py`; which parts of the grid hold useful data follows from products and slots.
+Events are multiples of a few numbers of a layer, its basis, which come from the exact counts of `sw/counts.py`. How much of the grid
+holds useful data follows from products and slots.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gatewright.dse.features import Features, Part, Shape, shape
+from gatewright.dse.features import Part, Shape, shape
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.sw.counts import Counts
+
+BASIS = (
+    "cycles",
+    "issues",
+    "useful_issues",  # issues x the part of the lanes that made useful products
+    "activation_reads",
+    "useful_activation_reads",
+    "weight_reads",
+    "useful_weight_reads",
+    "reads",  # the greater of activation and weight reads: cycles with a new operand
+    "useful_reads",
+    "beats",
+    "output_writes",
+    "parameter_reads",
+    "stored_words",
+    "instruction_words",
+    "linear_words",
+    "image_words",
+    "walked_words",  # images with their padding
+)
+Events = Mapping[str, tuple[str, float]]  # feature: (number of the basis, times what)
 
 
 @dataclass(frozen=True)
 class Work:
-    """What one layer does on a configuration: its operator, exact counts, and the datapath in use."""
+    """What one layer does on a configuration: its operator and exact counts."""
 
     operator: Operator
     counts: Counts
 
     @property
-    def streaming(self) -> bool:
-        return self.operator.kind == "stochastic"
+    def basis(self) -> tuple[float, ...]:
+        """The numbers that `BASIS` names."""
+        n = self.counts
+        useful = n.products / n.slots if n.slots else 0.0
+        reads = max(n.activation_reads, n.weight_reads)
+        return (
+            n.cycles,
+            n.issues,
+            n.issues * useful,
+            n.activation_reads,
+            n.activation_reads * useful,
+            n.weight_reads,
+            n.weight_reads * useful,
+            reads,
+            reads * useful,
+            n.beats,
+            n.output_writes,
+            n.parameter_reads,
+            n.stored_words,
+            n.instruction_words,
+            n.linear_words,
+            n.image_words,
+            n.image_words + n.padding_words,
+        )
 
-    @property
-    def useful(self) -> float:
-        """Part of the grid's lanes that made useful products."""
-        return self.counts.products / self.counts.slots if self.counts.slots else 0.0
+
+def dynamic(config: AcceleratorConfig, part: Part, operator: Operator) -> Events:
+    """Events in a part while a layer of `operator` runs; empty where the layer leaves the part alone."""
+    return _DYNAMIC[part.family.partition(".")[0]](shape(config), part, operator)
 
 
-Dynamic = Callable[[Shape, Part, Work], Features]
+def _streaming(operator: Operator) -> bool:
+    return operator.kind == "stochastic"
 
 
-def dynamic(config: AcceleratorConfig, part: Part, work: Work) -> Features:
-    """Events of a layer times the bits they move in a part; empty where the layer leaves the part alone."""
-    return _DYNAMIC[part.family.partition(".")[0]](shape(config), part, work)
-
-
-def _element(s: Shape, part: Part, w: Work) -> Features:
-    issues, acc = w.counts.issues * s.elements, s.config.accumulator_bits
-    total = s.sums[s.path_of(w.operator)]
-    kind = "stream" if w.streaming else w.operator.kind
+def _element(s: Shape, part: Part, operator: Operator) -> Events:
+    acc, total = s.config.accumulator_bits, s.sums[s.path_of(operator)]
     return {
-        f"sum.{kind}": issues * total,
-        "accumulate": issues * acc,
-        "useful": issues * total * w.useful,
-        "drain": w.counts.beats * s.config.cols * acc,
+        f"sum.{operator.kind}": ("issues", s.elements * total),
+        "accumulate": ("issues", s.elements * acc),
+        "useful": ("useful_issues", s.elements * total),
+        "drain": ("beats", s.config.cols * acc),
     }
 
 
-def _edge(s: Shape, part: Part, w: Work) -> Features:
+def _edge(s: Shape, part: Part, operator: Operator) -> Events:
     weight = part.key.startswith("weight")
-    reads = w.counts.weight_reads if weight else w.counts.activation_reads
-    bits = s.encoded[s.path_of(w.operator)][weight]
-    moves = (w.counts.issues if w.streaming else reads) * part.instances * bits
-    others = s.config.rows if weight else s.config.cols
     side = "weight" if weight else "activation"
-    kind = "stream" if w.streaming else "word"
-    dense = 1.0 if w.operator.kind in ("xnor", "binary_weight") else w.useful
+    moved = part.instances * s.encoded[s.path_of(operator)][weight]
+    others = s.config.rows if weight else s.config.cols
+    dense = operator.kind in ("xnor", "binary_weight")
+    event, name = ("issues", "stream") if _streaming(operator) else (f"{side}_reads", f"word.{side}")
+    event = event if dense else f"useful_{event}"
     return {
-        f"{kind}.{side}": moves * dense,
-        f"{kind}.fanout": moves * dense * others,
-        "idle": reads * part.instances * s.config.operand_bits * len(s.paths) * dense,
-        "words": reads * part.instances,
+        name: (event, moved),
+        f"{name}.fanout": (event, moved * others),
+        "idle": (f"useful_{side}_reads", part.instances * s.config.operand_bits * len(s.paths)),
+        "words": (f"{side}_reads", part.instances),
     }
 
 
-def _lane(s: Shape, part: Part, w: Work) -> Features:
-    if s.path_of(w.operator) != part.path:
+def _lanes(s: Shape, part: Part, operator: Operator) -> Events:
+    if s.path_of(operator) != part.path or part.operator is None:
         return {}
-    assert part.operator is not None
-    issues = w.counts.issues
-    weights, activations = (1.0, 1.0) if w.streaming else (w.counts.weight_reads / issues, w.counts.activation_reads / issues)
-    lanes = issues * s.elements * s.config.lanes(part.operator)
-    size = w.operator.weight_bits * w.operator.activation_bits if part.family == "lanes.int" else w.operator.width
-    bits = w.operator.weight_bits + w.operator.activation_bits
-    if w.streaming:
-        return {"stream": issues * s.elements * s.config.operand_bits, "useful": lanes * w.useful * size}
+    lanes = s.elements * s.config.lanes(part.operator)
+    if _streaming(operator):
+        return {"stream": ("issues", s.elements * s.config.operand_bits), "useful": ("useful_issues", lanes * operator.width)}
+    w, a = operator.weight_bits, operator.activation_bits
+    size = w * a if operator.kind == "int" else a
     return {
-        "weights": lanes * w.useful * size * weights,
-        "activations": lanes * w.useful * size * activations,
-        "sum": lanes * w.useful * bits * max(weights, activations),
-        "idle": lanes * size * max(weights, activations),
+        "weights": ("useful_weight_reads", lanes * size),
+        "activations": ("useful_activation_reads", lanes * size),
+        "sum": ("useful_reads", lanes * (w + a)),
+        "idle": ("reads", lanes * size),
     }
 
 
-def _encoder(s: Shape, part: Part, w: Work) -> Features:
-    if part.operator is None or s.config.operators[s.config.path(w.operator)] != part.operator:
+def _mine(s: Shape, part: Part, operator: Operator) -> bool:
+    """Whether a layer's operator uses an encoder or a source."""
+    return s.config.operators[s.config.path(operator)] == part.operator
+
+
+def _encoder(s: Shape, part: Part, operator: Operator) -> Events:
+    if not _mine(s, part, operator):
         return {}
     side = "weight" if "weight" in part.key else "activation"
-    events = w.counts.issues * part.instances
-    return {f"play.{side}": events * s.config.operand_bits * w.operator.activation_bits, "one": events * s.config.operand_bits}
+    bits = part.instances * s.config.operand_bits
+    return {
+        f"play.{side}": ("issues", bits * operator.activation_bits),
+        f"useful.{side}": ("useful_issues", bits * operator.activation_bits),
+        "bits": ("issues", bits),
+    }
 
 
-def _source(s: Shape, part: Part, w: Work) -> Features:
-    if part.operator is None or s.config.operators[s.config.path(w.operator)] != part.operator:
+def _source(s: Shape, part: Part, operator: Operator) -> Events:
+    if not _mine(s, part, operator):
         return {}
     others = s.config.rows if "activation" in part.key else s.config.cols
-    bits = w.counts.issues * w.operator.width * w.operator.activation_bits
-    return {"play": bits, "fanout": bits * others * s.config.lanes(part.operator)}
+    bits = operator.width * operator.activation_bits
+    return {"play": ("issues", bits), "fanout": ("issues", bits * others * s.config.lanes(operator))}
 
 
-def _merge(s: Shape, part: Part, w: Work) -> Features:
+def _merge(s: Shape, part: Part, operator: Operator) -> Events:
     c = s.config
-    drained = w.counts.beats * c.cols * c.accumulator_bits
-    streams = w.counts.issues if w.streaming else 0
-    return {"drain": drained, "streams": streams, "load": streams * (c.rows + c.cols) * c.operand_bits}
-
-
-def _ports(s: Shape, part: Part, w: Work) -> Features:
-    c, n, paths = s.config, w.counts, len(s.paths)
-    bits = c.operand_bits * paths
+    streams = _streaming(operator)
     return {
-        "activations": n.activation_reads * c.rows * bits * w.useful,
-        "weights": n.weight_reads * c.cols * bits * w.useful,
-        "any": (n.activation_reads * c.rows + n.weight_reads * c.cols) * bits,
-        "parameters": n.parameter_reads * c.cols,
-        "stored": n.stored_words * c.operand_bits,
+        "drain": ("beats", c.cols * c.accumulator_bits),
+        "streams": ("issues", streams),
+        "load": ("issues", streams * (c.rows + c.cols) * c.operand_bits),
     }
 
 
-def _post(s: Shape, part: Part, w: Work) -> Features:
-    n, cols = w.counts, s.config.cols
+def _ports(s: Shape, part: Part, operator: Operator) -> Events:
+    c = s.config
+    bits = c.operand_bits * len(s.paths)
     return {
-        "beats": n.beats * cols * s.config.accumulator_bits,
-        "columns": n.beats * cols,
-        "beat": n.beats,
-        "writes": n.output_writes * s.config.output_bits,
-        "parameters": n.parameter_reads * cols,
-        "starts": n.instruction_words,
+        "activations": ("useful_activation_reads", c.rows * bits),
+        "weights": ("useful_weight_reads", c.cols * bits),
+        "any.activations": ("activation_reads", c.rows * bits),
+        "any.weights": ("weight_reads", c.cols * bits),
+        "parameters": ("parameter_reads", c.cols),
+        "stored": ("stored_words", c.operand_bits),
     }
 
 
-def _sequencer(s: Shape, part: Part, w: Work) -> Features:
-    n, c = w.counts, s.config
+def _post(s: Shape, part: Part, operator: Operator) -> Events:
+    cols = s.config.cols
     return {
-        "issues": n.issues,
-        "reads": n.activation_reads * c.rows + n.weight_reads * c.cols,
-        "elements": n.parameter_reads * s.elements * c.accumulator_bits,
-        "file": n.issues * s.elements * (c.accumulator_depth - 2),
-        "streams": n.issues * (c.rows + c.cols) if w.streaming else 0,
-        "instructions": n.instruction_words,
+        "beats": ("beats", cols * s.config.accumulator_bits),
+        "columns": ("beats", cols),
+        "beat": ("beats", 1),
+        "writes": ("output_writes", s.config.output_bits),
+        "parameters": ("parameter_reads", cols),
+        "instructions": ("instruction_words", 1),
     }
 
 
-def _drain(s: Shape, part: Part, w: Work) -> Features:
-    n = w.counts
+def _sequencer(s: Shape, part: Part, operator: Operator) -> Events:
+    c = s.config
     return {
-        "beats": n.beats,
-        "rows": n.beats * s.config.cols * s.config.accumulator_bits,
-        "blocks": n.parameter_reads * s.elements * s.config.accumulator_bits,
-        "instructions": n.instruction_words,
+        "issues": ("issues", 1),
+        "activations": ("activation_reads", c.rows),
+        "weights": ("weight_reads", c.cols),
+        "elements": ("parameter_reads", s.elements * c.accumulator_bits),
+        "file": ("issues", s.elements * (c.accumulator_depth - 2)),
+        "streams": ("issues", (c.rows + c.cols) * _streaming(operator)),
+        "instructions": ("instruction_words", 1),
     }
 
 
-def _words(s: Shape, part: Part, w: Work) -> Features:
+def _drain(s: Shape, part: Part, operator: Operator) -> Events:
+    return {
+        "beats": ("beats", 1),
+        "rows": ("beats", s.config.cols * s.config.accumulator_bits),
+        "blocks": ("parameter_reads", s.elements * s.config.accumulator_bits),
+        "instructions": ("instruction_words", 1),
+    }
+
+
+def _words(s: Shape, part: Part, operator: Operator) -> Events:
     """Units that move or hold words: an energy for each word that passes."""
-    n, c = w.counts, s.config
+    c = s.config
     return {
-        "instructions": n.instruction_words * c.operand_bits,
-        "instruction": n.instruction_words,
-        "linear": n.linear_words,
-        "images": n.image_words + n.padding_words,
-        "rows": (n.image_words + n.padding_words) * c.rows,
-        "read": (n.linear_words + n.image_words) * c.operand_bits,
-        "stored": n.stored_words,
-        "stored_bits": n.stored_words * c.operand_bits,
+        "instruction_bits": ("instruction_words", c.operand_bits),
+        "instruction": ("instruction_words", 1),
+        "linear": ("linear_words", 1),
+        "linear_bits": ("linear_words", c.operand_bits),
+        "images": ("walked_words", 1),
+        "rows": ("walked_words", c.rows),
+        "image_bits": ("image_words", c.operand_bits),
+        "stored": ("stored_words", 1),
+        "stored_bits": ("stored_words", c.operand_bits),
     }
 
 
-_DYNAMIC: Mapping[str, Dynamic] = {
+_DYNAMIC: Mapping[str, Callable[[Shape, Part, Operator], Events]] = {
     "element": _element,
     "edge": _edge,
-    "lanes": _lane,
+    "lanes": _lanes,
     "encoder": _encoder,
     "source": _source,
     "grid": _merge,
@@ -179,4 +227,5 @@ _DYNAMIC: Mapping[str, Dynamic] = {
     "post": _post,
     "sequencer": _sequencer,
     "drain": _drain,
-} | dict.fromkeys(("system", "fetch", "linear", "image", "instruction", "store"), _words)
+    **dict.fromkeys(("system", "fetch", "linear", "image", "instruction", "store"), _words),
+}

@@ -31,8 +31,15 @@ class Shape:
 
     @cached_property
     def encoded(self) -> list[tuple[int, int]]:
-        """Operand bits of each datapath at a row's and at a column's edge."""
-        return [circuit(path[0]).encoded_bits(path[0], self.config.operand_bits) for path in self.paths]
+        """Operand bits of each datapath at a row's and at a column's edge that its lanes read: synthesis removes the others."""
+        return [self._encoded(path[0]) for path in self.paths]
+
+    def _encoded(self, operator: Operator) -> tuple[int, int]:
+        activations, weights = circuit(operator).encoded_bits(operator, self.config.operand_bits)
+        if hasattr(circuit(operator), "Encoder"):
+            return activations, weights
+        lanes = self.config.lanes(operator)
+        return min(activations, lanes * operator.activation_bits), min(weights, lanes * operator.weight_bits)
 
     @cached_property
     def streams(self) -> list[Operator]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import nnls  # type: ignore[import-untyped]  # comes with scikit-learn
 
-from gatewright.dse.events import Work, dynamic
+from gatewright.dse.events import BASIS, Work, dynamic
 from gatewright.dse.features import Features, Part, parts
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.errors import BadInput
@@ -124,9 +124,10 @@ def equations(item: Sample) -> Equations:
             if area:
                 leaked = {"area": area * layer.cycles * m.clock_ns * 1e-6}
                 result.leakage.setdefault(part.family, Rows()).add(leaked, leakage, scale)
-            events = dynamic(item.config, part, work)
-            if events:
-                result.dynamic.setdefault(part.family, Rows()).add(events, moved, scale)
+            if events := dynamic(item.config, part, work.operator):
+                basis = dict(zip(BASIS, work.basis, strict=True))
+                counted = {feature: times * basis[name] for feature, (name, times) in events.items()}
+                result.dynamic.setdefault(part.family, Rows()).add(counted, moved, scale)
     return result
 
 

@@ -3,15 +3,17 @@
 Every result is cached by content, so an interrupted run goes on where it stopped, and one that changed nothing costs seconds.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, model_validator
 
 from gatewright.hw.errors import BadInput
+from gatewright.hw.names import operator_named
 from gatewright.hw.noun import Noun
 from gatewright.sim.measurement import Measurement
 from gatewright.sim.probe import Probe, Result, measure_probe
@@ -31,6 +33,21 @@ class Plan(Noun):
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"the names of probes must differ; {', '.join(repeated)} came twice")
         return self
+
+
+def plan_from(tables: Mapping[str, Any]) -> Plan:
+    """A plan as a person writes it: a list `probes`, each with `config` and `architecture`, whose operators may be names."""
+    if set(tables) != {"probes"} or not isinstance(tables["probes"], list):
+        raise BadInput(f"A plan has one key, probes, a list of tables; got {', '.join(sorted(tables)) or 'nothing'}.")
+    return Plan(probes=tuple(Probe(**_named(probe)) for probe in tables["probes"]))
+
+
+def _named(fields: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(fields)
+    for name in ("config", "architecture"):
+        if isinstance(part := result.get(name), dict) and isinstance(operators := part.get("operators"), list):
+            result[name] = part | {"operators": tuple(operator_named(entry) if isinstance(entry, str) else entry for entry in operators)}
+    return result
 
 
 def measure_plan(

@@ -1,0 +1,172 @@
+"""`gatewright calibrate`: measure a plan of small accelerators, fit the cost model, show its error on what it did not see."""
+
+import json
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Group
+from rich.table import Table
+
+from gatewright.cli.common import DONE, FAILED, Json, Output, Quiet, Seed, parse_toml, read_text
+from gatewright.hw.errors import BadInput
+
+if TYPE_CHECKING:
+    from gatewright.dse.heldout import HeldOut
+    from gatewright.sim.calibration import Plan
+
+PlanFile = Annotated[Path | None, typer.Option("--plan", help="Probes to measure, TOML or JSON; by default the full plan.", metavar="PLAN")]
+OutFile = Annotated[Path | None, typer.Option("--out", help="Write the measurements to a file.", metavar="FILE")]
+Liberty = Annotated[list[Path] | None, typer.Option("--liberty", help="A standard-cell library; may be repeated.", metavar="FILE")]
+Workers = Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes that measure side by side.")]
+
+
+def calibrate(
+    plan: PlanFile = None,
+    out: OutFile = None,
+    liberty: Liberty = None,
+    workers: Workers = 2,
+    as_json: Json = False,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Measure a plan of accelerators on gates, fit the cost model, print its error on what it was not fitted to."""
+    from gatewright.dse.cost import CostModel
+    from gatewright.dse.heldout import heldout
+    from gatewright.sim.calibration import measure_plan
+    from gatewright.sim.measurement import save
+    from gatewright.sim.plan import FULL
+    from gatewright.sim.probe import Result
+
+    output, start = Output(as_json, quiet), monotonic()
+    chosen = _plan(plan) if plan else FULL
+    if seed:
+        chosen = chosen.replace(probes=tuple(probe.replace(seed=probe.seed + seed) for probe in chosen.probes))
+    reused = 0
+    with output.progress() as bar:
+        task = bar.add_task("Measuring accelerators", total=len(chosen.probes))
+
+        def show(result: Result) -> None:
+            nonlocal reused
+            reused += result.reused
+            bar.advance(task)
+
+        measurements = measure_plan(chosen, progress=show, liberty=tuple(liberty or ()), workers=workers)
+    if reused:
+        output.note(f"{reused} of {len(chosen.probes)} measurements were already in the cache")
+    if out:
+        save(measurements, out)
+    errors = heldout(CostModel(measurements))
+    blocks = sum(len(m.parts) for m in measurements)
+    distinct = len({(m.config.content_hash, key) for m in measurements for key in m.parts})
+    record = {
+        "accelerators": len(measurements),
+        "blocks": blocks,
+        "reused": reused,
+        "technology": measurements[0].technology,
+        "heldout": summary(errors),
+        "seconds": round(monotonic() - start, 1),
+    }
+    line = (
+        f"{len(measurements)} accelerators, {distinct} measured blocks ({reused} accelerators from the cache), {record['seconds']} s. "
+        f"Complete accelerators, each predicted without its own measurement: area within {errors.area_mape:.1%}, "
+        f"energy within {errors.energy_mape:.1%} on average and {errors.energy_worst:+.1%} at worst; "
+        f"layers with wrong cycles: {errors.cycles_wrong}."
+    )
+    output.emit(record, Group(families(errors), "", accelerators(errors), "", line))
+    raise typer.Exit(FAILED if errors.cycles_wrong else DONE)
+
+
+def _plan(path: Path) -> "Plan":
+    from gatewright.sim.calibration import plan_from
+
+    text = read_text(path)
+    return plan_from(parse_json(text, str(path)) if path.suffix == ".json" else parse_toml(text, str(path)))
+
+
+def parse_json(text: str, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise BadInput(f"{name} is not valid JSON: {error}.") from None
+    if not isinstance(found, dict):
+        raise BadInput(f"{name} must hold a JSON object; got {type(found).__name__}.")
+    return found
+
+
+def summary(errors: "HeldOut") -> dict[str, object]:
+    """The held-out errors as the command's JSON gives them; shares, not per cent."""
+    return {
+        "area_mape": errors.area_mape,
+        "energy_mape": errors.energy_mape,
+        "energy_worst": errors.energy_worst,
+        "cycles_wrong": errors.cycles_wrong,
+        "not_scored": list(errors.alone),
+        "families": {
+            name: {
+                "blocks": len(rows),
+                "area_mape": _mean([row.area_error for row in rows]),
+                "energy_mape": _mean([row.energy_error for row in rows]),
+            }
+            for name, rows in errors.families().items()
+        },
+    }
+
+
+def _mean(errors: list[float | None]) -> float | None:
+    known = [abs(error) for error in errors if error is not None]
+    return float(np.mean(known)) if known else None
+
+
+def families(errors: "HeldOut") -> Table:
+    """Signed errors by family of parts; the share says how much of all energy a family has."""
+    table = Table(title="Held-out error by kind of block", box=None, pad_edge=False)
+    headings = (
+        "block",
+        "measured",
+        "share of area",
+        "area, mean",
+        "bias",
+        "worst",
+        "share of energy",
+        "energy, mean",
+        "bias",
+        "worst",
+        "where",
+    )
+    for i, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if i in (0, len(headings) - 1) else "right")
+    area, energy = (sum(getattr(row, name) for row in errors.whole) for name in ("area_um2", "energy_pj"))
+    for name, rows in errors.families().items():
+        by_area = [row.area_error for row in rows if row.area_error is not None]
+        by_energy = [(row.energy_error, f"{row.name} {row.part}") for row in rows if row.energy_error is not None]
+        worst = max(by_energy, key=lambda item: abs(item[0]), default=(None, ""))
+        table.add_row(
+            name,
+            str(len(rows)),
+            f"{sum(row.area_um2 for row in rows) / area:.1%}",
+            *_statistics(by_area),
+            f"{sum(row.energy_pj for row in rows) / energy:.1%}",
+            *_statistics([error for error, _ in by_energy]),
+            worst[1],
+        )
+    return table
+
+
+def _statistics(errors: list[float]) -> tuple[str, str, str]:
+    if not errors:
+        return "", "", ""
+    return f"{np.mean(np.abs(errors)):.1%}", f"{np.mean(errors):+.1%}", f"{max(errors, key=abs):+.1%}"
+
+
+def accelerators(errors: "HeldOut") -> Table:
+    """Complete accelerators: measured beside predicted."""
+    table = Table(title="Complete accelerators, logic alone, energy per run", box=None, pad_edge=False)
+    for i, heading in enumerate(("accelerator", "area um2", "predicted", "error", "energy pJ", "predicted", "error")):
+        table.add_column(heading, justify="right" if i else "left")
+    for row in errors.whole:
+        sizes = (f"{row.area_um2:,.0f}", f"{row.predicted_um2:,.0f}", f"{row.area_error or 0:+.1%}")
+        table.add_row(row.name, *sizes, f"{row.energy_pj:,.0f}", f"{row.predicted_pj:,.0f}", f"{row.energy_error or 0:+.1%}")
+    return table

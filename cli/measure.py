@@ -1,0 +1,143 @@
+"""`gatewright measure`: an accelerator, or one kind of its blocks, synthesised and simulated with operands of a trained network."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Group
+from rich.table import Table
+
+from gatewright.cli.common import Json, Output, Quiet, Seed, read_toml
+from gatewright.hw.errors import BadInput
+
+if TYPE_CHECKING:
+    from gatewright.hw.config import AcceleratorConfig
+    from gatewright.sim.measurement import Measurement
+    from gatewright.sim.probe import Probe
+    from gatewright.sw.models import Architecture
+
+WIDTH = 16  # output channels of every layer of the network that runs
+CLOCK_NS = 20.0
+TABLES = ("accelerator", "network", "block")
+NOTE = (
+    "Logic alone, without memories, wires and clock tree. An op is one useful product of the network: a multiplication with its addition."
+)
+
+Config = Annotated[Path, typer.Argument(help="TOML with an [accelerator] table; [network] and [block] are optional.", metavar="CONFIG")]
+Liberty = Annotated[list[Path] | None, typer.Option("--liberty", help="A standard-cell library; may be repeated.", metavar="FILE")]
+Images = Annotated[int, typer.Option("--images", min=1, max=512, help="Training images of the digits to run.")]
+
+
+def measure(
+    config: Config, liberty: Liberty = None, images: Images = 64, as_json: Json = False, seed: Seed = 0, quiet: Quiet = False
+) -> None:
+    """Synthesise and simulate an accelerator (or a block in it) with operands of a network trained on the digits."""
+    from gatewright.hw.names import accelerator_from
+    from gatewright.sim.accelerator import netlist_of
+    from gatewright.sim.probe import measure_probe
+    from gatewright.sim.technology import from_liberty, ihp130
+    from gatewright.sim.timing import critical_path
+
+    output, tables = Output(as_json, quiet), read_toml(config)
+    if unknown := sorted(set(tables) - set(TABLES)):
+        raise BadInput(f"{config}: {', '.join(unknown)} is not a known table; known are {', '.join(TABLES)}.")
+    accelerator = accelerator_from(tables, str(config))
+    probe = _probe(config.stem, accelerator, tables, images, seed)
+    technology = from_liberty(*liberty) if liberty else ihp130()
+    output.note(f"Synthesising {config.stem} with {technology.name}")
+    netlist = netlist_of(accelerator, technology)
+    output.note(f"Training {probe.architecture.name} and simulating {images} images on {netlist.size:,} gates")
+    result = measure_probe(probe, technology, CLOCK_NS)
+    m = result.measurement
+    kind = _block(tables, m, config)
+    record = summary(m, kind)
+    record["fmax_mhz_estimate"] = critical_path(netlist, technology).fmax_mhz_estimate
+    record |= {"technology": m.technology, "tools": m.tools, "operands": m.operands, "note": NOTE, "reused": result.reused}
+    output.emit(record, Group(_figures(record), "", _blocks(m), "", NOTE))
+
+
+def _probe(name: str, config: "AcceleratorConfig", tables: Mapping[str, Any], images: int, seed: int) -> "Probe":
+    from gatewright.sim.probe import Probe
+
+    return Probe(name=name, config=config, architecture=_architecture(config, tables), streams=images, seed=seed)
+
+
+def _architecture(config: "AcceleratorConfig", tables: Mapping[str, Any]) -> "Architecture":
+    """The network in the file, or a convolution with each of the accelerator's operators and the logits with the first."""
+    from gatewright.hw.names import operator_named
+    from gatewright.sw.models import Architecture
+
+    if "network" in tables:
+        fields = {"channels": 1, "height": 8, "width": 8, **tables["network"]}
+        operators = fields.get("operators", [])
+        fields["operators"] = tuple(operator_named(entry) if isinstance(entry, str) else entry for entry in operators)
+        return Architecture(**fields)
+    operators = (*config.operators, config.operators[0])
+    pooled = (0,) if config.pooling else ()
+    widths = (WIDTH,) * len(config.operators)
+    return Architecture(family="vgg", channels=1, height=8, width=8, widths=widths, operators=operators, pool_after=pooled)
+
+
+def _block(tables: Mapping[str, Any], m: "Measurement", path: Path) -> str | None:
+    """The kind of block asked for, None for the whole accelerator."""
+    if "block" not in tables:
+        return None
+    table = tables["block"]
+    kinds = sorted({key.partition(":")[0] for key in m.parts})
+    if set(table) != {"kind"} or table["kind"] not in kinds:
+        raise BadInput(
+            f"{path}: [block] has one key, kind, and this accelerator's kinds of block are {', '.join(kinds)}; got {dict(table)}."
+        )
+    return str(table["kind"])
+
+
+def summary(m: "Measurement", kind: str | None = None) -> dict[str, Any]:
+    """Area (of one instance, if a kind of block is asked for), leakage, and logic energy and cycles per useful product."""
+    from gatewright.sw.models import workload
+
+    chosen = {key: part for key, part in m.parts.items() if kind in (None, key.partition(":")[0])}
+    instances = 1 if kind is None else max(part.instances for part in chosen.values())
+    products = sum(layer.products for layer in workload(m.architecture).layers) * m.images
+    cycles = sum(layer.cycles for layer in m.layers)
+    causes = [layer.energy[key] for layer in m.layers for key in layer.energy if kind in (None, key.partition(":")[0])]
+    leakage = sum(cause[1] for cause in causes)
+    return {
+        "block": kind or "accelerator",
+        "instances": instances,
+        "area_um2": sum(part.area_um2 for part in chosen.values()) / instances,
+        "energy_pj_per_op": sum(map(sum, causes)) / products,
+        "leakage_nw": leakage / (cycles * m.clock_ns) * 1e6 / instances,
+        "cycles_per_op": cycles / products,
+        "products": products,
+        "cycles": cycles,
+    }
+
+
+def _figures(record: Mapping[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    rows = {
+        "block": record["block"] if record["instances"] == 1 else f"{record['block']}, one of {record['instances']}",
+        "area": f"{record['area_um2']:,.0f} um2",
+        "energy": f"{record['energy_pj_per_op']:.4g} pJ per useful product",
+        "leakage": f"{record['leakage_nw']:,.1f} nW",
+        "cycles": f"{record['cycles_per_op']:.4g} per useful product",
+        "clock": f"up to about {record['fmax_mhz_estimate']:.0f} MHz by static timing, unbuffered netlist, whole accelerator",
+        "technology": record["technology"],
+        "operands": record["operands"],
+    }
+    for name, value in rows.items():
+        table.add_row(name, str(value))
+    return table
+
+
+def _blocks(m: "Measurement") -> Table:
+    """Where area and energy are."""
+    table = Table(box=None, pad_edge=False)
+    for i, heading in enumerate(("block", "instances", "area um2", "flip-flops", "energy pJ per run", "share")):
+        table.add_column(heading, justify="right" if i else "left")
+    for key, part in sorted(m.parts.items(), key=lambda item: -item[1].area_um2):
+        energy = sum(sum(layer.energy.get(key, (0.0,))) for layer in m.layers)
+        sizes = (str(part.instances), f"{part.area_um2:,.0f}", str(part.flip_flops))
+        table.add_row(key, *sizes, f"{energy:,.0f}", f"{energy / m.energy_pj:.1%}")
+    return table
