@@ -115,7 +115,8 @@ class Target(Noun):
 class Search(Noun):
     """`trials` points in generations of `generation`, `workers` at a time; networks train `epochs`, the `finalists` then `final_epochs`.
 
-    `images` is how many images one run of the program classifies.
+    `images` is how many images one run of the program classifies. `slack`: how far below the accuracy wanted a short training may stay.
+    `energy_factor`: once the accuracy wanted has been reached, designs of more than so many times the least energy are not trained.
     """
 
     trials: int = Field(default=48, ge=1)
@@ -125,6 +126,8 @@ class Search(Noun):
     epochs: int = Field(default=6, ge=1)
     finalists: int = Field(default=3, ge=1)
     final_epochs: int = Field(default=30, ge=1)
+    slack: float = Field(default=0.02, ge=0, lt=1)
+    energy_factor: float = Field(default=2.0, gt=1)
     batch: int = Field(default=32, ge=2)
     learning_rate: float = Field(default=0.02, gt=0)
     seed: int = Field(default=0, ge=0)

@@ -8,7 +8,7 @@ from itertools import islice
 
 from gatewright.dse import memories
 from gatewright.dse.cost import CostModel, Prediction
-from gatewright.dse.features import Work
+from gatewright.dse.events import Work
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.errors import BadInput
 from gatewright.sw.counts import count

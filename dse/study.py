@@ -8,9 +8,9 @@ uninterrupted one, and nothing is evaluated twice.
 import hashlib
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, wait
-from concurrent.futures import FIRST_COMPLETED
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -24,8 +24,8 @@ from gatewright.hw.errors import BadInput
 
 Classify = Callable[[Params], Point]
 """The point of a choice; raises BadInput for an impossible one."""
-Submit = Callable[[Executor, int, Point, list["Record"]], "Future[Outcome]"]
-"""Starts an evaluation of a trial, given the trials of earlier generations."""
+Submit = Callable[[Executor, "Record", list["Record"]], "Future[Outcome]"]
+"""Starts the evaluation of a trial, given those of earlier generations."""
 
 POINT, OUTCOME, GENERATION = "point", "outcome", "generation"
 TRIES = 60  # choices drawn for one point that is possible and new, before the space counts as exhausted
@@ -41,6 +41,16 @@ class Record:
         self.point = Point.from_json(attributes[POINT]) if POINT in attributes else None
         self.outcome = Outcome.from_json(attributes[OUTCOME]) if OUTCOME in attributes else None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that makes the trial again, and what it gave, as JSON values."""
+        return {
+            "number": self.number,
+            "generation": self.generation,
+            "params": self.params,
+            "point": self.point.model_dump(mode="json") if self.point else None,
+            "outcome": self.outcome.model_dump(mode="json") if self.outcome else None,
+        }
+
 
 class Study:
     """A two-objective study (accuracy up, energy down) in a SQLite file."""
@@ -50,7 +60,6 @@ class Study:
         self.search, self.space = search, space
         storage = str(path) if "://" in str(path) else f"sqlite:///{path}"
         self.optuna = optuna.create_study(storage=storage, study_name=name, directions=["maximize", "minimize"], load_if_exists=True)
-        self.optuna.set_metric_names(["validation accuracy", "energy_pj"])
 
     def records(self) -> list[Record]:
         """Every trial, in ask order."""
@@ -112,7 +121,7 @@ class Study:
     def _evaluate(self, pool: Executor, submit: Submit, generation: list[Record], progress: Callable[[Record], None] | None) -> None:
         """Evaluate what has no outcome yet; each outcome is stored as it comes."""
         before = [r for r in self.records() if r.outcome is not None and r.generation < generation[0].generation]
-        running = {submit(pool, r.number, r.point, before): r for r in generation if r.outcome is None and r.point is not None}
+        running = {submit(pool, r, before): r for r in generation if r.outcome is None and r.point is not None}
         try:
             left = set(running)
             while left:
@@ -151,7 +160,7 @@ def sampler(search: Search, number: int) -> BaseSampler:
         return RandomSampler(seed=seed)
     if search.sampler == "nsga2":
         return NSGAIISampler(seed=seed, population_size=search.generation)
-    return TPESampler(seed=seed, n_startup_trials=2 * search.generation, multivariate=True, warn_independent_sampling=False)
+    return TPESampler(seed=seed, n_startup_trials=2 * search.generation, multivariate=True)
 
 
 def tally(records: list[Record]) -> dict[str, int]:

@@ -1,0 +1,156 @@
+"""The winner proven: its Verilog on test images against the golden model, its gates measured, the prediction beside the measurement."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor, as_completed
+from pathlib import Path
+
+import numpy as np
+
+from gatewright.dse.config import Measure
+from gatewright.dse.evaluate import Pricing, Source, mapper
+from gatewright.dse.finalists import Finalist
+from gatewright.hw.noun import Noun
+from gatewright.sim.accelerator import measure
+from gatewright.sim.delivery import PROGRAM, VERILOG, deliver
+from gatewright.sim.metrics import Metrics
+from gatewright.sim.network import TOP
+from gatewright.sim.synthesis import synthesise
+from gatewright.sim.technology import Technology, from_liberty, ihp130
+from gatewright.sim.verification import verify
+from gatewright.sw import checkpoint
+from gatewright.sw.data import Split, encode
+from gatewright.sw.program import Program, lower
+
+
+class Verified(Noun):
+    """Test images on the generated RTL: `mismatches` counts images with any logit that differs from the golden model's."""
+
+    images: int
+    mismatches: int
+    cycles_predicted: int
+    cycles_simulated: tuple[int, ...]
+
+    @property
+    def passed(self) -> bool:
+        return self.mismatches == 0 and self.cycles_simulated == (self.cycles_predicted,)
+
+
+class Layer(Noun):
+    """One layer of the winner: what it is, and its energy per image in pJ by kind of block, predicted and measured."""
+
+    name: str
+    operator: str
+    shape: str
+    products: int
+    cycles: int
+    counted: int
+    predicted: dict[str, float]
+    measured: dict[str, float]
+
+
+class Proof(Noun):
+    """What was found out about the winner. `predicted` and `measured` are per image; `streams` batches of `images` images ran on
+    the gates side by side."""
+
+    verified: Verified
+    predicted: Metrics
+    measured: Metrics
+    layers: tuple[Layer, ...]
+    area: dict[str, tuple[float, float]]
+    technology: str
+    memories: str
+    model_technology: str
+    streams: int
+    images: int
+    cells: int
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """Signed relative errors of the prediction."""
+        names = ("energy_pj", "area_um2", "cycles", "latency_ns")
+        return {name: getattr(self.predicted, name) / getattr(self.measured, name) - 1 for name in names}
+
+
+def prepare(finalist: Finalist, pricing: Pricing, network: Path, folder: Path) -> Program:
+    """Lower the network and write program, Verilog and memory image to `folder`."""
+    integers = checkpoint.load(network).export()
+    program = lower(integers, finalist.config, finalist.mappings, pricing.images)
+    deliver(folder, finalist.config, program)
+    return program
+
+
+def on_rtl(folder: Path, source: Source, images: int) -> Verified:
+    """Simulate the Verilog in `folder` with its program on test images. Runs in a worker."""
+    program, data = Program.load(folder / PROGRAM), source.load()
+    codes = _codes(program, data.test(), images, data.maximum)
+    result = verify(program, codes, verilog=(folder / VERILOG).read_text())
+    return Verified(
+        images=result.images,
+        mismatches=result.mismatches,
+        cycles_predicted=result.cycles_predicted,
+        cycles_simulated=result.cycles_simulated,
+    )
+
+
+def on_gates(folder: Path, finalist: Finalist, pricing: Pricing, source: Source, how: Measure) -> Proof:
+    """Synthesise the Verilog in `folder` and run validation images on its gates, all compared with the golden model. Runs in a worker.
+
+    The proof lacks the verification on RTL. Raises Mismatch if a gate's result or a cycle differs.
+    """
+    program, data = Program.load(folder / PROGRAM), source.load()
+    process = technology(how.liberty)
+    netlist = synthesise((folder / VERILOG).read_text(), TOP, process.liberty_files())
+    streams = max(1, min(how.images, len(data.validation) // pricing.images))
+    codes = _codes(program, data.validation, streams * pricing.images, data.maximum)
+    measured = measure(program, codes, process, how.clock_ns, netlist)
+    planner = mapper(pricing)
+    predicted = planner.predict(program.schedule)
+    layers = []
+    for i, layer in enumerate(program.schedule.workload.layers):
+        layers.append(
+            Layer(
+                name=layer.name,
+                operator=layer.operator.name,
+                shape=f"{layer.C} x {layer.H} x {layer.W} to {layer.K} x {layer.out_h} x {layer.out_w}",
+                products=layer.products,
+                cycles=measured.layer_cycles[i],
+                counted=round(measured.layers[i].cycles / streams),
+                predicted=predicted.layers[i],
+                measured={kind: pj / pricing.images for kind, pj in measured.by_block()[i].items()},
+            )
+        )
+    area = {kind: (predicted.area.get(kind, 0.0), um2) for kind, (_, um2) in measured.area_by_block().items()}
+    return Proof(
+        verified=Verified(images=0, mismatches=0, cycles_predicted=0, cycles_simulated=()),
+        predicted=predicted.metrics.replace(accuracy=finalist.validation.value),
+        measured=measured.metrics,
+        layers=tuple(layers),
+        area=area,
+        technology=process.name,
+        memories=process.memories_note,
+        model_technology=planner.model.technology,
+        streams=streams,
+        images=pricing.images,
+        cells=sum(len(cells) for cells in netlist.cells.values()),
+    )
+
+
+def prove(
+    pool: Executor, folder: Path, finalist: Finalist, pricing: Pricing, source: Source, how: Measure, progress: Callable[[], None]
+) -> Proof:
+    """Both, side by side."""
+    rtl = pool.submit(on_rtl, folder, source, how.verify_images)
+    gates = pool.submit(on_gates, folder, finalist, pricing, source, how)
+    for job in as_completed((rtl, gates)):
+        job.result()
+        progress()
+    return gates.result().replace(verified=rtl.result())
+
+
+def technology(liberty: tuple[str, ...]) -> Technology:
+    """The embedded technology, or that of some Liberty files."""
+    return from_liberty(*liberty) if liberty else ihp130()
+
+
+def _codes(program: Program, split: Split, images: int, maximum: int) -> np.ndarray:
+    return encode(program.network.layers[0].layer.operator, split.images[:images], maximum)
