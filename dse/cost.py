@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatewright.dse import memories
-from gatewright.dse.events import BASIS, Work, dynamic
+from gatewright.dse.events import BASIS, Work, dynamic, works
 from gatewright.dse.features import Features, Part
 from gatewright.dse.fit import Equations, Sample, UnitCosts, all_parts, dot, equations, fit, sample
 from gatewright.hw.config import AcceleratorConfig, Operator
@@ -168,11 +168,11 @@ class CostModel:
         config, images = schedule.config, schedule.images
         counts = count(schedule)
         layers, memory_pj = [], 0.0
-        for layer, n, accesses in zip(schedule.workload.layers, counts, memories.accesses(schedule, counts), strict=True):
-            found = self._compiled(config, layer.operator, clock_ns)
-            values = found.by_block @ np.array(Work(layer.operator, n).basis) / images
+        for work, accesses in zip(works(schedule, counts), memories.accesses(schedule, counts), strict=True):
+            found = self._compiled(config, work.operator, clock_ns)
+            values = found.by_block @ np.array(work.basis) / images
             layers.append(dict(zip(found.blocks, values.tolist(), strict=True)))
-            memory_pj += memories.energy_pj(config, accesses, n.cycles, clock_ns)
+            memory_pj += memories.energy_pj(config, accesses, work.counts.cycles, clock_ns)
         cycles, area = sum(n.cycles for n in counts), self.area(config)
         metrics = Metrics(
             energy_pj=sum(sum(by_block.values()) for by_block in layers),

@@ -4,24 +4,30 @@ Events are multiples of a few numbers of a layer, its basis, which come from the
 holds useful data follows from products and slots.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from gatewright.dse.features import Part, Shape, shape
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.sw.counts import Counts
+from gatewright.sw.layers import Layer
+from gatewright.sw.schedule import Schedule
 
 BASIS = (
     "cycles",
     "issues",
-    "useful_issues",  # issues x the part of the lanes that made useful products
+    "useful_issues",  # times the part of the grid's lanes that made useful products
+    "filled_issues",  # times the part of an element's lanes that have a channel: idle rows go on with old data
     "activation_reads",
     "useful_activation_reads",
+    "filled_activation_reads",
     "weight_reads",
     "useful_weight_reads",
-    "reads",  # the greater of activation and weight reads: cycles with a new operand
-    "useful_reads",
+    "filled_weight_reads",
+    "switches",  # operand pairs for which one operand was held: then the accumulator changes instead
     "beats",
+    "sums",  # rows drained, a raw result's four bytes counted once
     "output_writes",
     "parameter_reads",
     "stored_words",
@@ -31,32 +37,44 @@ BASIS = (
     "walked_words",  # images with their padding
 )
 Events = Mapping[str, tuple[str, float]]  # feature: (number of the basis, times what)
+RAW_BYTES = 4
 
 
 @dataclass(frozen=True)
 class Work:
-    """What one layer does on a configuration: its operator and exact counts."""
+    """What one layer does on a configuration: its operator, exact counts, the part of the lanes its channels fill, and whether its results
+    are raw (the last layer's). Without `filled`, the part of the lanes with useful products stands for it."""
 
     operator: Operator
     counts: Counts
+    filled: float | None = None
+    raw: bool = False
+
+    @classmethod
+    def of(cls, layer: Layer, counts: Counts, config: AcceleratorConfig, raw: bool) -> "Work":
+        lanes = config.lanes(layer.operator)
+        return cls(layer.operator, counts, layer.C / (lanes * ceil(layer.C / lanes)), raw)
 
     @property
     def basis(self) -> tuple[float, ...]:
         """The numbers that `BASIS` names."""
         n = self.counts
         useful = n.products / n.slots if n.slots else 0.0
-        reads = max(n.activation_reads, n.weight_reads)
+        filled = useful if self.filled is None else self.filled
         return (
             n.cycles,
             n.issues,
             n.issues * useful,
+            n.issues * filled,
             n.activation_reads,
             n.activation_reads * useful,
+            n.activation_reads * filled,
             n.weight_reads,
             n.weight_reads * useful,
-            reads,
-            reads * useful,
+            n.weight_reads * filled,
+            max(0.0, n.issues / self.operator.steps - min(n.activation_reads, n.weight_reads)),
             n.beats,
+            n.beats / (RAW_BYTES if self.raw else 1),
             n.output_writes,
             n.parameter_reads,
             n.stored_words,
@@ -65,6 +83,12 @@ class Work:
             n.image_words,
             n.image_words + n.padding_words,
         )
+
+
+def works(schedule: Schedule, counts: Sequence[Counts]) -> tuple[Work, ...]:
+    """The work of every layer of a schedule."""
+    layers = schedule.workload.layers
+    return tuple(Work.of(layer, n, schedule.config, layer is layers[-1]) for layer, n in zip(layers, counts, strict=True))
 
 
 def dynamic(config: AcceleratorConfig, part: Part, operator: Operator) -> Events:
@@ -76,13 +100,22 @@ def _streaming(operator: Operator) -> bool:
     return operator.kind == "stochastic"
 
 
+def _dense(operator: Operator) -> bool:
+    """Whether operands of value zero toggle too."""
+    return operator.coding == "bipolar"
+
+
 def _element(s: Shape, part: Part, operator: Operator) -> Events:
-    acc, total = s.config.accumulator_bits, s.sums[s.path_of(operator)]
+    c, total = s.config, s.sums[s.path_of(operator)]
     return {
         f"sum.{operator.kind}": ("issues", s.elements * total),
-        "accumulate": ("issues", s.elements * acc),
+        "accumulate": ("issues", s.elements * c.accumulator_bits),
         "useful": ("useful_issues", s.elements * total),
-        "drain": ("beats", s.config.cols * acc),
+        "filled": ("filled_issues", s.elements * total),
+        "switch": ("switches", s.elements * c.accumulator_bits),
+        "file": ("switches", s.elements * c.accumulator_bits * c.accumulator_depth),
+        "drain": ("sums", c.cols * c.accumulator_bits),
+        "drain.file": ("sums", c.cols * c.accumulator_bits * c.accumulator_depth),
     }
 
 
@@ -91,13 +124,13 @@ def _edge(s: Shape, part: Part, operator: Operator) -> Events:
     side = "weight" if weight else "activation"
     moved = part.instances * s.encoded[s.path_of(operator)][weight]
     others = s.config.rows if weight else s.config.cols
-    dense = operator.kind in ("xnor", "binary_weight")
-    event, name = ("issues", "stream") if _streaming(operator) else (f"{side}_reads", f"word.{side}")
-    event = event if dense else f"useful_{event}"
+    event, name = ("issues", f"stream.{operator.coding}") if _streaming(operator) else (f"{side}_reads", f"word.{side}")
+    event = event if _dense(operator) else f"filled_{event}"
     return {
         name: (event, moved),
         f"{name}.fanout": (event, moved * others),
-        "idle": (f"useful_{side}_reads", part.instances * s.config.operand_bits * len(s.paths)),
+        "useful": (event.replace("filled", "useful"), moved * others),
+        "idle": (f"filled_{side}_reads", part.instances * s.config.operand_bits * len(s.paths)),
         "words": (f"{side}_reads", part.instances),
     }
 
@@ -107,14 +140,22 @@ def _lanes(s: Shape, part: Part, operator: Operator) -> Events:
         return {}
     lanes = s.elements * s.config.lanes(part.operator)
     if _streaming(operator):
-        return {"stream": ("issues", s.elements * s.config.operand_bits), "useful": ("useful_issues", lanes * operator.width)}
+        return {
+            "stream": ("issues", s.elements * s.config.operand_bits),
+            "useful": ("useful_issues", s.elements * s.config.operand_bits),
+            "filled": ("filled_issues", s.elements * s.config.operand_bits),
+        }
     w, a = operator.weight_bits, operator.activation_bits
     size = w * a if operator.kind == "int" else a
     return {
         "weights": ("useful_weight_reads", lanes * size),
+        "weights.filled": ("filled_weight_reads", lanes * size),
         "activations": ("useful_activation_reads", lanes * size),
-        "sum": ("useful_reads", lanes * (w + a)),
-        "idle": ("reads", lanes * size),
+        "activations.filled": ("filled_activation_reads", lanes * size),
+        "products": ("useful_issues", lanes * size),
+        "products.filled": ("filled_issues", lanes * size),
+        "sum.filled": ("filled_issues", lanes * (w + a)),
+        "idle": ("issues", lanes * size),
     }
 
 
@@ -147,7 +188,7 @@ def _merge(s: Shape, part: Part, operator: Operator) -> Events:
     c = s.config
     streams = _streaming(operator)
     return {
-        "drain": ("beats", c.cols * c.accumulator_bits),
+        "drain": ("sums", c.cols * c.accumulator_bits),
         "streams": ("issues", streams),
         "load": ("issues", streams * (c.rows + c.cols) * c.operand_bits),
     }
@@ -157,8 +198,8 @@ def _ports(s: Shape, part: Part, operator: Operator) -> Events:
     c = s.config
     bits = c.operand_bits * len(s.paths)
     return {
-        "activations": ("useful_activation_reads", c.rows * bits),
-        "weights": ("useful_weight_reads", c.cols * bits),
+        "activations": ("filled_activation_reads", c.rows * bits),
+        "weights": ("filled_weight_reads", c.cols * bits),
         "any.activations": ("activation_reads", c.rows * bits),
         "any.weights": ("weight_reads", c.cols * bits),
         "parameters": ("parameter_reads", c.cols),
@@ -167,12 +208,13 @@ def _ports(s: Shape, part: Part, operator: Operator) -> Events:
 
 
 def _post(s: Shape, part: Part, operator: Operator) -> Events:
-    cols = s.config.cols
+    c, cols = s.config, s.config.cols
     return {
-        "beats": ("beats", cols * s.config.accumulator_bits),
+        "sums": ("sums", cols * c.accumulator_bits),
         "columns": ("beats", cols),
         "beat": ("beats", 1),
-        "writes": ("output_writes", s.config.output_bits),
+        "pools": ("sums", cols * c.rows * c.pooling),
+        "writes": ("output_writes", c.output_bits),
         "parameters": ("parameter_reads", cols),
         "instructions": ("instruction_words", 1),
     }
@@ -185,7 +227,7 @@ def _sequencer(s: Shape, part: Part, operator: Operator) -> Events:
         "activations": ("activation_reads", c.rows),
         "weights": ("weight_reads", c.cols),
         "elements": ("parameter_reads", s.elements * c.accumulator_bits),
-        "file": ("issues", s.elements * (c.accumulator_depth - 2)),
+        "switches": ("switches", s.elements * c.accumulator_bits),
         "streams": ("issues", (c.rows + c.cols) * _streaming(operator)),
         "instructions": ("instruction_words", 1),
     }

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import nnls  # type: ignore[import-untyped]  # comes with scikit-learn
 
-from gatewright.dse.events import BASIS, Work, dynamic
+from gatewright.dse.events import BASIS, Work, dynamic, works
 from gatewright.dse.features import Features, Part, parts
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.errors import BadInput
@@ -44,8 +44,7 @@ def sample(measurement: Measurement) -> Sample:
         raise BadInput(
             f"Measurement {measurement.name} has {len(measurement.layers)} layers; its network has {len(counts)}. Measure it again."
         )
-    work = tuple(Work(layer.operator, n) for layer, n in zip(made.workload.layers, counts, strict=True))
-    return Sample(measurement, made, counts, work)
+    return Sample(measurement, made, counts, works(made, counts))
 
 
 def all_parts(config: AcceleratorConfig) -> tuple[Part, ...]:

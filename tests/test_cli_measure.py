@@ -1,0 +1,89 @@
+"""`gatewright measure` and `gatewright calibrate`: their keys and their errors."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gatewright.cli.main import main
+
+SMALL = """
+[accelerator]
+rows = 1
+cols = 1
+operand_bits = 32
+operators = ["xnor"]
+accumulator_bits = 18
+activation_words = 64
+pooling = false
+
+[network]
+family = "vgg"
+widths = [4]
+operators = ["xnor", "xnor"]
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+def test_measure_gives_its_keys(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["measure", str(small), "--json", "--quiet"]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    for key in ("area_um2", "energy_pj_per_op", "leakage_nw", "cycles_per_op", "fmax_mhz_estimate"):
+        assert whole[key] > 0, key
+    assert whole["technology"] == "ihp130"
+    assert "pyosys" in whole["tools"]
+    assert whole["cycles_per_op"] == whole["cycles"] / whole["products"]
+
+    small.write_text(SMALL + '[block]\nkind = "element"\n')
+    assert main(["measure", str(small), "--json", "--quiet"]) == 0
+    element = json.loads(capsys.readouterr().out)
+    assert element["block"] == "element"
+    assert element["reused"]
+    assert 0 < element["area_um2"] < whole["area_um2"]
+    assert 0 < element["energy_pj_per_op"] < whole["energy_pj_per_op"]
+
+    assert main(["measure", str(small), "--quiet"]) == 0
+    assert "um2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[accelerator]\nrows = 1\n", "operators"),
+        ("[grid]\nrows = 1\n", "grid is not a known table"),
+        (SMALL.replace("xnor", "xor"), "There is no operator named 'xor'"),
+        (SMALL.replace("rows = 1", "rows = 0"), "rows"),
+        (SMALL.replace("widths = [4]", "width = [4]"), "width"),
+    ],
+)
+def test_measure_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    assert main(["measure", str(path), "--json"]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("plan.toml", "probes = 3", "A plan has one key, probes, a list of tables"),
+        ("plan.json", "{", "is not valid JSON"),
+        ("plan.toml", "[[probes]]\nname = 'a'", "config: Field required"),
+    ],
+)
+def test_calibrate_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: str, message: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    assert main(["calibrate", "--plan", str(path)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_calibrate_needs_a_plan_that_exists(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["calibrate", "--plan", str(tmp_path / "none.toml")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
