@@ -27,7 +27,7 @@ CONFIGS = {
     "three rows": accelerator(3, 4, 32, integer(8), binary_weight(8), accumulator_depth=6, memory_interval=2, weight_words=128),
     "no pooling": accelerator(6, 2, 32, integer(3, 5, signed=True), integer(8), pooling=False, pipeline_stages=0, accumulator_depth=4),
     "every operator": accelerator(
-        6,
+        5,
         4,
         32,
         integer(8),
@@ -84,9 +84,9 @@ def test_every_feature_is_covered(record_property: pytest.FixtureRequest) -> Non
 @pytest.mark.parametrize("constant", ["TOKEN", "POST", "START"])
 @pytest.mark.parametrize("error", [-1, 1])
 def test_a_wrong_formula_is_caught(constant: str, error: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the first program whose cycles depend on it: a long load or store can hide a computation's latency."""
     right = [timing(case.program.schedule).cycles for case in programs("three rows")]
     monkeypatch.setattr(cycles, constant, getattr(cycles, constant) + error)
     wrong = [timing(case.program.schedule).cycles for case in programs("three rows")]
-    assert sum(a != b for a, b in zip(right, wrong, strict=True)) > PROGRAMS // 2
     caught = next(case for case, a, b in zip(programs("three rows"), right, wrong, strict=True) if a != b)
     assert "cycles simulated" in str(complaint(caught))
