@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from gatewright.dse.features import Part, Shape, shape
+from gatewright.dse.features import Part, Shape, comparators, shape
 from gatewright.hw.config import AcceleratorConfig, Operator
+from gatewright.hw.instructions import OutputMode
+from gatewright.hw.operators import circuit
+from gatewright.hw.operators.sources import Side
 from gatewright.sw.counts import Counts
 from gatewright.sw.layers import Layer
-from gatewright.sw.schedule import Schedule
+from gatewright.sw.schedule import Schedule, next_operator
 
 BASIS = (
     "cycles",
@@ -28,6 +31,7 @@ BASIS = (
     "switches",  # operand pairs for which one operand was held: then the accumulator changes instead
     "beats",
     "sums",  # rows drained, a raw result's four bytes counted once
+    "requantised",  # rows drained to be multiplied and shifted
     "output_writes",
     "parameter_reads",
     "stored_words",
@@ -42,18 +46,23 @@ RAW_BYTES = 4
 
 @dataclass(frozen=True)
 class Work:
-    """What one layer does on a configuration: its operator, exact counts, the part of the lanes its channels fill, and whether its results
-    are raw (the last layer's). Without `filled`, the part of the lanes with useful products stands for it."""
+    """What one layer does on a configuration: its operator, exact counts, the part of the lanes its channels fill, what becomes of sums.
+
+    Without `filled`, the part of the lanes with useful products stands for it.
+    """
 
     operator: Operator
     counts: Counts
     filled: float | None = None
-    raw: bool = False
+    mode: OutputMode = OutputMode.REQUANTISE
 
     @classmethod
-    def of(cls, layer: Layer, counts: Counts, config: AcceleratorConfig, raw: bool) -> "Work":
+    def of(cls, layer: Layer, counts: Counts, config: AcceleratorConfig, following: Operator | None) -> "Work":
+        """`following`: the next layer's operator, None after the last, whose results are raw."""
         lanes = config.lanes(layer.operator)
-        return cls(layer.operator, counts, layer.C / (lanes * ceil(layer.C / lanes)), raw)
+        one_bit = following is not None and following.activation_bits == 1
+        mode = OutputMode.RAW if following is None else OutputMode.SIGN if one_bit else OutputMode.REQUANTISE
+        return cls(layer.operator, counts, layer.C / (lanes * ceil(layer.C / lanes)), mode)
 
     @property
     def basis(self) -> tuple[float, ...]:
@@ -74,7 +83,8 @@ class Work:
             n.weight_reads * filled,
             max(0.0, n.issues / self.operator.steps - min(n.activation_reads, n.weight_reads)),
             n.beats,
-            n.beats / (RAW_BYTES if self.raw else 1),
+            n.beats / (RAW_BYTES if self.mode == OutputMode.RAW else 1),
+            n.beats * (self.mode == OutputMode.REQUANTISE),
             n.output_writes,
             n.parameter_reads,
             n.stored_words,
@@ -87,8 +97,8 @@ class Work:
 
 def works(schedule: Schedule, counts: Sequence[Counts]) -> tuple[Work, ...]:
     """The work of every layer of a schedule."""
-    layers = schedule.workload.layers
-    return tuple(Work.of(layer, n, schedule.config, layer is layers[-1]) for layer, n in zip(layers, counts, strict=True))
+    work, config = schedule.workload, schedule.config
+    return tuple(Work.of(layer, n, config, next_operator(work, i)) for i, (layer, n) in enumerate(zip(work.layers, counts, strict=True)))
 
 
 def dynamic(config: AcceleratorConfig, part: Part, operator: Operator) -> Events:
@@ -124,7 +134,7 @@ def _edge(s: Shape, part: Part, operator: Operator) -> Events:
     side = "weight" if weight else "activation"
     moved = part.instances * s.encoded[s.path_of(operator)][weight]
     others = s.config.rows if weight else s.config.cols
-    event, name = ("issues", f"stream.{operator.coding}") if _streaming(operator) else (f"{side}_reads", f"word.{side}")
+    event, name = ("issues", f"stream.{operator.source}.{side}") if _streaming(operator) else (f"{side}_reads", f"word.{side}")
     event = event if _dense(operator) else f"filled_{event}"
     return {
         name: (event, moved),
@@ -167,12 +177,12 @@ def _mine(s: Shape, part: Part, operator: Operator) -> bool:
 def _encoder(s: Shape, part: Part, operator: Operator) -> Events:
     if not _mine(s, part, operator):
         return {}
-    side = "weight" if "weight" in part.key else "activation"
-    bits = part.instances * s.config.operand_bits
+    side: Side = "weight" if "weight" in part.key else "activation"
+    size = comparators(operator, circuit(operator).number_bits(operator, side), s.config.operand_bits)
+    event = "issues" if _dense(operator) else "filled_issues"
     return {
-        f"play.{side}": ("issues", bits * operator.activation_bits),
-        f"useful.{side}": ("useful_issues", bits * operator.activation_bits),
-        "bits": ("issues", bits),
+        **{f"{feature}.{operator.source}.{side}": ("issues", part.instances * times) for feature, times in size.items()},
+        f"values.{operator.source}.{side}": (event, part.instances * size["comparisons"]),
     }
 
 
@@ -186,7 +196,7 @@ def _source(s: Shape, part: Part, operator: Operator) -> Events:
 
 def _merge(s: Shape, part: Part, operator: Operator) -> Events:
     c = s.config
-    streams = _streaming(operator)
+    streams = operator.source == "sobol"  # its numbers are the step's own bits: the grid drives the comparators
     return {
         "drain": ("sums", c.cols * c.accumulator_bits),
         "streams": ("issues", streams),
@@ -213,6 +223,7 @@ def _post(s: Shape, part: Part, operator: Operator) -> Events:
         "sums": ("sums", cols * c.accumulator_bits),
         "columns": ("beats", cols),
         "beat": ("beats", 1),
+        "requantised": ("requantised", cols * c.accumulator_bits),
         "pools": ("sums", cols * c.rows * c.pooling),
         "writes": ("output_writes", c.output_bits),
         "parameters": ("parameter_reads", cols),

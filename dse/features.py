@@ -26,8 +26,9 @@ class Shape:
 
     @cached_property
     def sums(self) -> list[int]:
-        """The lane sum of each datapath."""
-        return [range_bits(*circuit(path[0]).sum_range(path[0], self.config.operand_bits)) for path in self.paths]
+        """The lane sum of each datapath; of counts without the sign, which is always zero."""
+        ranges = [circuit(path[0]).sum_range(path[0], self.config.operand_bits) for path in self.paths]
+        return [range_bits(low, high) - (low >= 0) for low, high in ranges]
 
     @cached_property
     def encoded(self) -> list[tuple[int, int]]:
@@ -131,7 +132,7 @@ def _units(s: Shape) -> list[Part]:
     return [
         unit("system", {}, {"bits": bits, "rows": rows, "cols": cols}),
         unit("fetch", {}, {"bits": bits}),
-        unit("linear", {"banks": banks}, {"bits": bits}),
+        unit("linear", {"banks": banks, "address": max(s.weight, s.parameter)}, {"bits": bits, "address": max(s.weight, s.parameter)}),
         unit("image", {"rows": rows, "address": rows * s.activation}, {"bits": bits, "rows": rows, "address": rows * s.activation}),
         unit("instruction", fields, {"bits": bits, **fields}),
         unit("store", {"words": words, "lanes": lanes}, {"bits": bits, "select": c.output_bits - bits, "words": words}),
@@ -193,13 +194,22 @@ def _streams(s: Shape) -> list[Part]:
     for operator in s.streams:
         for side, number in (("activation", s.config.rows), ("weight", s.config.cols)):
             bits = circuit(operator).number_bits(operator, side)
-            encoder = {"comparisons": s.config.operand_bits * bits, "bits": s.config.operand_bits}
-            part = Part(f"encoder.{side}:{operator.name}", "encoder", number, {}, _times(number, encoder), operator)
+            encoder = _times(number, comparators(operator, bits, s.config.operand_bits))
+            part = Part(f"encoder.{side}:{operator.name}", "encoder", number, {}, encoder, operator)
             held = bits if operator.source == "lfsr" else 0
             steps = (operator.steps - 1).bit_length()
             size = {"linear": held * operator.width, "held": held, "sobol": 0 if held else bits * max(1, steps)}
             found += [part, Part(f"source.{side}:{operator.name}", f"source.{operator.source}", 1, {"bits": held}, size, operator)]
     return found
+
+
+LOOKAHEAD = 8  # bits from which synthesis gives a comparison another structure
+
+
+def comparators(operator: Operator, bits: int, operand_bits: int) -> Features:
+    """Of a stream encoder: one comparison of `bits` bits for every bit of the stream's word."""
+    wide = {f"wide.{operator.source}.{operator.coding}": operand_bits} if bits >= LOOKAHEAD else {}
+    return {"comparisons": operand_bits * bits, "bits": operand_bits, **wide}
 
 
 def _times(number: int, features: Features) -> Features:

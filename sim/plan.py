@@ -54,6 +54,7 @@ PROBES = (
     probe("bw8", 2, 2, vgg((8, 16), B8), {"accumulator_bits": 20}),
     probe("bw8_wide", 1, 8, vgg((16, 16), B8), NARROW | {"accumulator_bits": 24, "accumulator_depth": 4}),
     probe("bw4_bw2", 4, 2, vgg((16, 16, 12), B8, B4, binary_weight(2), B4), {"accumulator_bits": 20}),
+    probe("bw2_bw6", 2, 2, vgg((8, 12, 8), binary_weight(3), binary_weight(2), binary_weight(6), B4), {"accumulator_bits": 22}),
     probe("xnor", 2, 4, vgg((32, 32), I8, X, X), {"accumulator_bits": 20, "weight_words": 128}),
     probe("xnor_only", 4, 2, vgg((16, 32), X), {"accumulator_bits": 16, "accumulator_depth": 4, "activation_words": 64}),
     probe(
@@ -78,7 +79,7 @@ PROBES = (
         2,
         2,
         vgg((8, 12), I8, pool_after=(0, 1)),
-        {"activation_words": 64, "weight_words": 64, "output_words": 32, "parameter_words": 8},
+        {"activation_words": 64, "weight_words": 64, "output_words": 32, "parameter_words": 16},
     ),
     probe(
         "large_buffers",
