@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatewright.dse import memories
-from gatewright.dse.events import BASIS, Work, dynamic, works
+from gatewright.dse.events import dynamic
 from gatewright.dse.features import Features, Part
 from gatewright.dse.fit import Equations, Sample, UnitCosts, all_parts, dot, equations, fit, sample
+from gatewright.dse.work import BASIS, Work, works
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.errors import BadInput
 from gatewright.sim.measurement import Measurement, load, shipped

@@ -1,104 +1,17 @@
 """What the unit costs of dynamic energy multiply: events of a layer in each part, times the bits that an event moves.
 
-Events are multiples of a few numbers of a layer, its basis, which come from the exact counts of `sw/counts.py`. How much of the grid
-holds useful data follows from products and slots.
+Events are multiples of the numbers in `dse/work.py`, so that a layer's energy is a matrix times its basis.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from math import ceil
+from collections.abc import Callable, Mapping
 
-from gatewright.dse.features import Part, Shape, comparators, shape
+from gatewright.dse.features import Part, comparators
+from gatewright.dse.shape import Shape, shape
 from gatewright.hw.config import AcceleratorConfig, Operator
-from gatewright.hw.instructions import OutputMode
 from gatewright.hw.operators import circuit
 from gatewright.hw.operators.sources import Side
-from gatewright.sw.counts import Counts
-from gatewright.sw.layers import Layer
-from gatewright.sw.schedule import Schedule, next_operator
 
-BASIS = (
-    "cycles",
-    "issues",
-    "useful_issues",  # times the part of the grid's lanes that made useful products
-    "filled_issues",  # times the part of an element's lanes that have a channel: idle rows go on with old data
-    "activation_reads",
-    "useful_activation_reads",
-    "filled_activation_reads",
-    "weight_reads",
-    "useful_weight_reads",
-    "filled_weight_reads",
-    "switches",  # operand pairs for which one operand was held: then the accumulator changes instead
-    "beats",
-    "sums",  # rows drained, a raw result's four bytes counted once
-    "requantised",  # rows drained to be multiplied and shifted
-    "output_writes",
-    "parameter_reads",
-    "stored_words",
-    "instruction_words",
-    "linear_words",
-    "image_words",
-    "walked_words",  # images with their padding
-)
 Events = Mapping[str, tuple[str, float]]  # feature: (number of the basis, times what)
-RAW_BYTES = 4
-
-
-@dataclass(frozen=True)
-class Work:
-    """What one layer does on a configuration: its operator, exact counts, the part of the lanes its channels fill, what becomes of sums.
-
-    Without `filled`, the part of the lanes with useful products stands for it.
-    """
-
-    operator: Operator
-    counts: Counts
-    filled: float | None = None
-    mode: OutputMode = OutputMode.REQUANTISE
-
-    @classmethod
-    def of(cls, layer: Layer, counts: Counts, config: AcceleratorConfig, following: Operator | None) -> "Work":
-        """`following`: the next layer's operator, None after the last, whose results are raw."""
-        lanes = config.lanes(layer.operator)
-        one_bit = following is not None and following.activation_bits == 1
-        mode = OutputMode.RAW if following is None else OutputMode.SIGN if one_bit else OutputMode.REQUANTISE
-        return cls(layer.operator, counts, layer.C / (lanes * ceil(layer.C / lanes)), mode)
-
-    @property
-    def basis(self) -> tuple[float, ...]:
-        """The numbers that `BASIS` names."""
-        n = self.counts
-        useful = n.products / n.slots if n.slots else 0.0
-        filled = useful if self.filled is None else self.filled
-        return (
-            n.cycles,
-            n.issues,
-            n.issues * useful,
-            n.issues * filled,
-            n.activation_reads,
-            n.activation_reads * useful,
-            n.activation_reads * filled,
-            n.weight_reads,
-            n.weight_reads * useful,
-            n.weight_reads * filled,
-            max(0.0, n.issues / self.operator.steps - min(n.activation_reads, n.weight_reads)),
-            n.beats,
-            n.beats / (RAW_BYTES if self.mode == OutputMode.RAW else 1),
-            n.beats * (self.mode == OutputMode.REQUANTISE),
-            n.output_writes,
-            n.parameter_reads,
-            n.stored_words,
-            n.instruction_words,
-            n.linear_words,
-            n.image_words,
-            n.image_words + n.padding_words,
-        )
-
-
-def works(schedule: Schedule, counts: Sequence[Counts]) -> tuple[Work, ...]:
-    """The work of every layer of a schedule."""
-    work, config = schedule.workload, schedule.config
-    return tuple(Work.of(layer, n, config, next_operator(work, i)) for i, (layer, n) in enumerate(zip(work.layers, counts, strict=True)))
 
 
 def dynamic(config: AcceleratorConfig, part: Part, operator: Operator) -> Events:

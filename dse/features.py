@@ -5,92 +5,13 @@ Flip-flops are known from the circuits' text in `hw/`. Unit costs are fitted in 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
-from gatewright.hw.arithmetic import range_bits
+from gatewright.dse.shape import Shape, shape
 from gatewright.hw.config import AcceleratorConfig, Operator
-from gatewright.hw.operators import circuit, datapaths
+from gatewright.hw.operators import circuit
 
 Features = Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Widths of a configuration's circuits, in bits unless they say otherwise."""
-
-    config: AcceleratorConfig
-
-    @cached_property
-    def paths(self) -> list[list[Operator]]:
-        return datapaths(self.config.operators)
-
-    @cached_property
-    def sums(self) -> list[int]:
-        """The lane sum of each datapath; of counts without the sign, which is always zero."""
-        ranges = [circuit(path[0]).sum_range(path[0], self.config.operand_bits) for path in self.paths]
-        return [range_bits(low, high) - (low >= 0) for low, high in ranges]
-
-    @cached_property
-    def encoded(self) -> list[tuple[int, int]]:
-        """Operand bits of each datapath at a row's and at a column's edge that its lanes read: synthesis removes the others."""
-        return [self._encoded(path[0]) for path in self.paths]
-
-    def _encoded(self, operator: Operator) -> tuple[int, int]:
-        activations, weights = circuit(operator).encoded_bits(operator, self.config.operand_bits)
-        if hasattr(circuit(operator), "Encoder"):
-            return activations, weights
-        lanes = self.config.lanes(operator)
-        return min(activations, lanes * operator.activation_bits), min(weights, lanes * operator.weight_bits)
-
-    @cached_property
-    def streams(self) -> list[Operator]:
-        return [operator for operator in self.config.operators if hasattr(circuit(operator), "Encoder")]
-
-    @property
-    def elements(self) -> int:
-        return self.config.rows * self.config.cols
-
-    @property
-    def index(self) -> int:
-        """An accumulator's number."""
-        return (self.config.accumulator_depth - 1).bit_length()
-
-    @property
-    def row(self) -> int:
-        """A row's number."""
-        return max(1, (self.config.rows - 1).bit_length())
-
-    @property
-    def output(self) -> int:
-        """The address of a group of `cols` bits in the output buffer."""
-        return (self.config.output_words * self.config.output_bits // self.config.cols - 1).bit_length()
-
-    @property
-    def activation(self) -> int:
-        return (self.config.activation_words - 1).bit_length()
-
-    @property
-    def weight(self) -> int:
-        return (self.config.weight_words - 1).bit_length()
-
-    @property
-    def parameter(self) -> int:
-        return (self.config.parameter_words - 1).bit_length()
-
-    @property
-    def step(self) -> int:
-        """The number of a cycle of the longest stream."""
-        return max(1, (max(operator.steps for operator in self.config.operators) - 1).bit_length())
-
-    def path_of(self, operator: Operator) -> int:
-        """Number of the datapath that runs a layer's operator."""
-        mine = self.config.operators[self.config.path(operator)]
-        return next(i for i, path in enumerate(self.paths) if mine in path)
-
-
-@lru_cache(maxsize=4096)
-def shape(config: AcceleratorConfig) -> Shape:
-    return Shape(config)
 
 
 @dataclass(frozen=True)

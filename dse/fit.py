@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import nnls  # type: ignore[import-untyped]  # comes with scikit-learn
 
-from gatewright.dse.events import BASIS, Work, dynamic, works
+from gatewright.dse.events import dynamic
 from gatewright.dse.features import Features, Part, parts
+from gatewright.dse.work import BASIS, Work, works
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.errors import BadInput
 from gatewright.sim.measurement import Measurement

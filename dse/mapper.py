@@ -8,7 +8,7 @@ from itertools import islice
 
 from gatewright.dse import memories
 from gatewright.dse.cost import CostModel, Prediction
-from gatewright.dse.events import Work
+from gatewright.dse.work import Work
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.errors import BadInput
 from gatewright.sw.counts import count
@@ -68,7 +68,7 @@ class Mapper:
         """Energy in pJ and cycles of one layer on its own, for all images of a run."""
         planned = alone(layer, config, mapping, self.images, following)
         counts = count(planned)
-        energy = sum(self.model.layer(config, Work(layer.operator, counts[0]), self.clock_ns).values())
+        energy = self.model.logic_pj(config, Work.of(layer, counts[0], config, following), self.clock_ns)
         if self.memories:
             accesses = memories.accesses(planned, counts)[0]
             energy += self.memories * memories.energy_pj(config, accesses, counts[0].cycles, self.clock_ns)
@@ -117,4 +117,5 @@ def no_mapping(layer: Layer, config: AcceleratorConfig, images: int, following: 
     """Why a layer has no mapping: the rule that the smallest tile breaks."""
     rule = Tiling(layer, config, Mapping(), images, following).broken_rule()
     grid = f"a grid of {config.rows} x {config.cols} with {config.operand_bits}-bit operands"
-    return f"no mapping on {grid}, since even for one pixel {rule or 'no tile size is legal'}. Allow a larger accelerator or a smaller layer."
+    why = rule or "no tile size is legal"
+    return f"no mapping on {grid}, since even for one pixel {why}. Allow a larger accelerator or a smaller layer."
