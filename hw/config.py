@@ -156,7 +156,7 @@ class AcceleratorConfig(Noun):
     def path(self, operator: Operator) -> int:
         """Which of the configuration's operators runs a layer's operator: the same one, with streams at least as long."""
         for i, mine in enumerate(self.operators):
-            same = mine.replace(stream_length=operator.stream_length) if mine.kind == operator.kind == "stochastic" else mine
+            same = mine.model_copy(update={"stream_length": operator.stream_length}) if mine.kind == operator.kind == "stochastic" else mine
             if same == operator and (mine.stream_length or 0) >= (operator.stream_length or 0):
                 return i
         names = ", ".join(o.name for o in self.operators)
