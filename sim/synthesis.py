@@ -99,6 +99,10 @@ def _memory(name: str, module: Mapping[str, Any]) -> MemoryCell | None:
     return MemoryCell(int(parameters["SIZE"], 2), int(parameters["WIDTH"], 2), module["ports"], pins)
 
 
+# abc's default script without `&fraig -x; scorr; dretime`: their proofs did not end in minutes on eight signed 8-bit products in one
+# module, and on the other operators the area without them is the same within 0.3%.
+_ABC = "+strash;dc2;strash;&get,-n;&dch,-f;&nf;&put"
+
 _MAP = (
     "opt -fast -full",
     "memory_map",
@@ -108,7 +112,7 @@ _MAP = (
     "opt_clean",
     "dfflibmap {libraries}",
     "opt",
-    "abc {libraries}",
+    "abc {libraries} -script " + _ABC,
     "setundef -zero",
     "splitnets",
     "opt_clean -purge",
