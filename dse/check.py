@@ -14,14 +14,18 @@ from gatewright.sw.checkpoint import Trained
 
 GRID = 2  # rows and columns of a probe
 NAME = "check"
+WORDS_MAX = {"weight_words": 32768, "output_words": 32768, "parameter_words": 4096}
 
 
 def probe_config(config: AcceleratorConfig, trained: Trained) -> AcceleratorConfig:
-    """The accelerator cut down to a small grid that holds the network's operators; everything else as it is."""
+    """The accelerator cut down to a small grid that holds the network's operators.
+
+    What was spread over columns is in fewer of them, so that their buffers are deeper by as much; everything else is as it is.
+    """
     used = {config.operators[config.path(operator)] for operator in trained.architecture.operators}
-    return config.replace(
-        rows=min(GRID, config.rows), cols=min(GRID, config.cols), operators=tuple(o for o in config.operators if o in used)
-    )
+    cols = min(GRID, config.cols)
+    deeper = {name: min(WORDS_MAX[name], getattr(config, name) * config.cols // cols) for name in WORDS_MAX}
+    return config.replace(rows=min(GRID, config.rows), cols=cols, operators=tuple(o for o in config.operators if o in used), **deeper)
 
 
 def measure_check(trained: Trained, config: AcceleratorConfig, technology: Technology | None = None, seed: int = 0) -> Measurement:
