@@ -115,6 +115,7 @@ class Explorer:
             classify=lambda params: space.point(config, params, images.shape, images.classes),
             submit=self.submit,
             energy=lambda outcome: energy(config, outcome.metrics),
+            least=config.target.accuracy_min and config.target.accuracy_min - config.search.slack,
             progress=lambda record: self.listener.advance(),
         )
         self.run.write(TRIALS, {"trials": [record.to_dict() for record in records]})
@@ -172,11 +173,13 @@ class Explorer:
 
     def prove(self, pool: Executor, best: Finalist) -> Proof:
         """The winner's files, then its RTL and its gates side by side."""
-        self.listener.phase("Building and proving the winner", 3)
-        folder = self.run / WINNER
-        prepare(best, self.pricing, self.run / FINALISTS / f"trial-{best.trial}.safetensors", folder)
+        how = self.config.measure
+        self.listener.phase("Building and proving the winner", 4 if how.probes else 3)
+        folder, network = self.run / WINNER, self.run / FINALISTS / f"trial-{best.trial}.safetensors"
+        prepare(best, self.pricing, network, folder)
         self.listener.advance()
-        return prove(pool, folder, best, self.pricing, self.source, self.config.measure, self.listener.advance)
+        roomy = best.config.replace(**space.buffer_words(self.config))
+        return prove(pool, folder, network, best, roomy, self.pricing, self.source, how, self.listener.advance)
 
 
 @contextmanager

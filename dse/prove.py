@@ -1,14 +1,17 @@
 """The winner proven: its Verilog on test images against the golden model, its gates measured, the prediction beside the measurement."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import Executor, as_completed
 from pathlib import Path
 
 import numpy as np
 
+from gatewright.dse.check import probe_check
 from gatewright.dse.config import Measure
 from gatewright.dse.evaluate import Pricing, Source, mapper
 from gatewright.dse.finalists import Finalist
+from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.noun import Noun
 from gatewright.sim.accelerator import measure
 from gatewright.sim.delivery import PROGRAM, VERILOG, deliver
@@ -48,15 +51,26 @@ class Layer(Noun):
     measured: dict[str, float]
 
 
+class Checked(Noun):
+    """A block that was measured on this machine, beside the model: all instances' area in um2, energy in pJ per run of the program."""
+
+    part: str
+    area_um2: float
+    predicted_um2: float
+    energy_pj: float
+    predicted_pj: float
+
+
 class Proof(Noun):
     """What was found out about the winner. `predicted` and `measured` are per image; `streams` batches of `images` images ran on
-    the gates side by side."""
+    the gates side by side. `area`: um2 by kind of block, predicted and measured. `checks`: the last one is a whole small accelerator."""
 
     verified: Verified
     predicted: Metrics
     measured: Metrics
     layers: tuple[Layer, ...]
     area: dict[str, tuple[float, float]]
+    checks: tuple[Checked, ...] = ()
     technology: str
     memories: str
     model_technology: str
@@ -135,16 +149,48 @@ def on_gates(folder: Path, finalist: Finalist, pricing: Pricing, source: Source,
     )
 
 
+def check_model(network: Path, config: AcceleratorConfig, pricing: Pricing, source: Source, how: Measure, seed: int) -> tuple[Checked, ...]:
+    """Blocks of a small accelerator measured on this machine, with the trained network's operands, beside the model. Runs in a worker.
+
+    Nothing where the winner is measured in a technology that the model is not of.
+    """
+    model, process = mapper(pricing).model, technology(how.liberty)
+    if process.name != model.technology:
+        return ()
+    if source.folder:
+        os.environ["GATEWRIGHT_DATA"] = source.folder
+    rows = probe_check(model, checkpoint.load(network), config, process, how.probes, seed)
+    return tuple(
+        Checked(
+            part=row.part,
+            area_um2=row.area_um2,
+            predicted_um2=row.predicted_um2,
+            energy_pj=row.energy_pj,
+            predicted_pj=row.predicted_pj,
+        )
+        for row in rows
+    )
+
+
 def prove(
-    pool: Executor, folder: Path, finalist: Finalist, pricing: Pricing, source: Source, how: Measure, progress: Callable[[], None]
+    pool: Executor,
+    folder: Path,
+    network: Path,
+    finalist: Finalist,
+    roomy: AcceleratorConfig,
+    pricing: Pricing,
+    source: Source,
+    how: Measure,
+    progress: Callable[[], None],
 ) -> Proof:
-    """Both, side by side."""
+    """The cost model checked, the RTL verified and the gates measured, side by side. `roomy`: the winner's accelerator with large buffers."""
+    checks = pool.submit(check_model, network, roomy, pricing, source, how, finalist.recipe.seed) if how.probes else None
     rtl = pool.submit(on_rtl, folder, source, how.verify_images)
     gates = pool.submit(on_gates, folder, finalist, pricing, source, how)
-    for job in as_completed((rtl, gates)):
+    for job in as_completed([job for job in (checks, rtl, gates) if job is not None]):
         job.result()
         progress()
-    return gates.result().replace(verified=rtl.result())
+    return gates.result().replace(verified=rtl.result(), checks=checks.result() if checks else ())
 
 
 def technology(liberty: tuple[str, ...]) -> Technology:

@@ -83,17 +83,23 @@ def _architecture(config: RunConfig, params: Params, shape: tuple[int, int, int]
 def accelerator(config: RunConfig, architecture: Architecture, params: Params) -> AcceleratorConfig:
     """The accelerator of a choice, with exactly the operators and the post-processing that the network needs."""
     space, layers = config.accelerator, workload(architecture).layers
-    most = space.buffer_words_max
-    words = {"activation_words": most, "weight_words": most, "output_words": most, "parameter_words": most}
     base = AcceleratorConfig(
         **{name: params[name] for name in AXES},
         operators=operators(layer.operator for layer in layers),
         memory_interval=space.memory_interval,
         pooling=any(layer.pooling for layer in layers),
-        **(words if space.buffers == "auto" else space.buffers.model_dump()),
+        **buffer_words(config),
     )
     bits = accumulator_bits(workload(architecture), base) if space.accumulator_bits == "auto" else space.accumulator_bits
     return base.replace(accumulator_bits=bits)
+
+
+def buffer_words(config: RunConfig) -> dict[str, int]:
+    """The buffers of a configuration, or where they are chosen automatically the largest allowed."""
+    space = config.accelerator
+    if space.buffers != "auto":
+        return dict(space.buffers.model_dump())
+    return dict.fromkeys(("activation_words", "weight_words", "output_words", "parameter_words"), space.buffer_words_max)
 
 
 def accelerators(config: RunConfig, architecture: Architecture) -> list[AcceleratorConfig]:

@@ -15,7 +15,7 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from gatewright.dse.config import Search
 from gatewright.dse.evaluate import Outcome
@@ -71,12 +71,16 @@ class Study:
         classify: Classify,
         submit: Submit,
         energy: Callable[[Outcome], float],
+        least: float | None = None,
         progress: Callable[[Record], None] | None = None,
     ) -> list[Record]:
-        """Go on until `search.trials` points are evaluated or the space has no new one. Returns every trial."""
+        """Go on until `search.trials` points are evaluated or the space has no new one. Returns every trial.
+
+        energy: the second objective, of a trained point. least: the accuracy below which a network is no candidate.
+        """
         while generation := self._ask(classify):
             self._evaluate(pool, submit, generation, progress)
-            self._tell(generation, energy)
+            self._tell(generation, energy, least)
         return self.records()
 
     def _ask(self, classify: Classify) -> list[Record]:
@@ -137,20 +141,25 @@ class Study:
                 future.cancel()
             raise
 
-    def _tell(self, generation: list[Record], energy: Callable[[Outcome], float]) -> None:
-        """Tell the generation in ask order, after all of it is known."""
+    def _tell(self, generation: list[Record], energy: Callable[[Outcome], float], least: float | None) -> None:
+        """Tell the generation in ask order, after all of it is known. Networks below the accuracy `least` break a constraint."""
         for record in generation:
             outcome = record.outcome
             if record.state != TrialState.RUNNING or outcome is None:
                 continue
             if outcome.accuracy is None:
                 self.optuna.tell(record.number, state=TrialState.PRUNED)
-            else:
-                self.optuna.tell(record.number, [outcome.accuracy.value, energy(outcome)])
+                continue
+            if least is not None:
+                self._trial(record.number).set_constraint("accuracy", least - outcome.accuracy.value)
+            self.optuna.tell(record.number, [outcome.accuracy.value, energy(outcome)])
+
+    def _trial(self, number: int) -> Trial:
+        """A trial by its number, whichever process asked for it."""
+        return Trial(self.optuna, self.optuna.get_trials(deepcopy=False)[number]._trial_id)
 
     def _record(self, number: int, key: str, value: str | int) -> None:
-        trial = self.optuna.get_trials(deepcopy=False)[number]
-        self.optuna._storage.set_trial_user_attr(trial._trial_id, key, value)
+        self._trial(number).set_user_attr(key, value)
 
 
 def sampler(search: Search, number: int) -> BaseSampler:

@@ -1,0 +1,143 @@
+"""The page of a run: one HTML file that needs nothing else, made from the run folder's records alone."""
+
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from gatewright.dse.config import RunConfig
+from gatewright.dse.evaluate import Outcome
+from gatewright.dse.explore import Result
+from gatewright.dse.plots import energy_info, energy_plot, front_info, front_plot
+from gatewright.dse.run import CONFIG, RECORD, REPORT, RESULT, TRIALS, Run
+from gatewright.dse.space import Point
+from gatewright.dse.words import accelerator_words, network_words
+
+TEMPLATE = Path(__file__).with_name("report.j2")
+MEMORIES = (0.5, 1.0, 2.0)  # the cited energy of memories is shown at these factors
+
+
+def write(run: Run) -> Path:
+    """Write the page into the run folder. Raises BadInput if the run has not finished."""
+    run.write_text(REPORT, page(run))
+    return run / REPORT
+
+
+def page(run: Run) -> str:
+    """The page as text. Same records, same page."""
+    result, config = Result(**run.read(RESULT)), run.config
+    trials = run.read(TRIALS)["trials"]
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"number": number, "percent": percent, "signed": signed}
+    wanted = config.target.accuracy_min
+    return environment.from_string(TEMPLATE.read_text()).render(
+        result=result,
+        winner=result.winner,
+        proof=result.proof,
+        network=network_words(result.winner.architecture),
+        accelerator=accelerator_words(result.winner.config),
+        started=run.read(RECORD)["started"],
+        comparison=comparison_info(result),
+        memories=memory_info(result),
+        checks=check_info(result),
+        trials=trials_info(trials),
+        front=figure(front_plot(front_info(trials, result), wanted and 100 * wanted), "front"),
+        energy=figure(energy_plot(energy_info(result)), "energy"),
+        settings=(run / CONFIG).read_text(),
+        effort=effort_info(result, config),
+        plotly=Markup(get_plotlyjs()),
+    )
+
+
+def comparison_info(result: Result) -> list[dict[str, Any]]:
+    """Rows of the table of predicted beside measured; `error` is signed, relative to the measurement."""
+    rows = (
+        ("energy of the logic", "energy_pj", "nJ an image", 1e-3, "calibrated", "measured"),
+        ("energy of on-chip memories", "memory_energy_pj", "nJ an image", 1e-3, "cited", "cited"),
+        ("energy of external memory", "external_energy_pj", "nJ an image", 1e-3, "cited", "cited"),
+        ("area of the logic", "area_um2", "mm²", 1e-6, "calibrated", "measured"),
+        ("area of on-chip memories", "memory_area_um2", "mm²", 1e-6, "cited", "cited"),
+        ("cycles", "cycles", "an image", 1.0, "exact", "measured"),
+        ("latency", "latency_ns", "µs a run", 1e-3, "exact", "measured"),
+    )
+    found = []
+    for label, name, unit, scale, rests, gates in rows:
+        mine, real = getattr(result.proof.predicted, name) * scale, getattr(result.proof.measured, name) * scale
+        error = mine / real - 1 if real else 0.0
+        found.append({"label": label, "unit": unit, "predicted": mine, "measured": real, "error": error, "rests": rests, "gates": gates})
+    return found
+
+
+def memory_info(result: Result) -> list[dict[str, float]]:
+    """nJ an image with on-chip memories at half, once and twice their cited energy, predicted and measured."""
+    p, m = result.proof.predicted, result.proof.measured
+    return [{"factor": f, "predicted": p.with_memories(f) / 1e3, "measured": m.with_memories(f) / 1e3} for f in MEMORIES]
+
+
+def check_info(result: Result) -> list[dict[str, Any]]:
+    """The blocks measured on this machine, with signed errors; None where a block has no area or energy."""
+    return [
+        {
+            "part": c.part,
+            "area": c.area_um2,
+            "area_error": c.predicted_um2 / c.area_um2 - 1 if c.area_um2 else None,
+            "energy": c.energy_pj / 1e3,
+            "energy_error": c.predicted_pj / c.energy_pj - 1 if c.energy_pj else None,
+        }
+        for c in result.proof.checks
+    ]
+
+
+def trials_info(trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row for each trial, with why it has no accuracy where it has none."""
+    rows = []
+    for trial in trials:
+        outcome = Outcome(**trial["outcome"]) if trial["outcome"] else Outcome(status="impossible", rule="interrupted")
+        architecture = Point(**trial["point"]).architecture if trial["point"] else None
+        c, m = outcome.config, outcome.metrics
+        rows.append(
+            {
+                "number": trial["number"],
+                "status": outcome.status.replace("_", " "),
+                "rule": outcome.rule,
+                "channels": "-".join(map(str, architecture.widths)) if architecture else "",
+                "operators": ", ".join(o.name for o in architecture.operators) if architecture else "",
+                "grid": f"{c.rows} x {c.cols} x {c.operand_bits}" if c else "",
+                "accuracy": outcome.accuracy.value if outcome.accuracy else None,
+                "energy": m.energy_pj / 1e3 if m else None,
+                "area": m.area_um2 / 1e6 if m else None,
+                "cycles": m.cycles if m else None,
+            }
+        )
+    return rows
+
+
+def effort_info(result: Result, config: RunConfig) -> dict[str, Any]:
+    """How much was searched, and how long each phase took in seconds."""
+    return {
+        "combinations": result.combinations,
+        "trials": sum(n for status, n in result.tally.items() if status != "repeated"),
+        "tally": ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in result.tally.items()),
+        "phases": result.seconds,
+        "sampler": config.search.sampler,
+    }
+
+
+def figure(drawn: go.Figure, name: str) -> Markup:
+    """A figure as HTML that finds plotly.js in the page."""
+    return Markup(drawn.to_html(full_html=False, include_plotlyjs=False, div_id=name, config={"displayModeBar": False, "responsive": True}))
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    return "" if value is None else f"{value:,.{digits}f}"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    return "" if value is None else f"{100 * value:.{digits}f}%"
+
+
+def signed(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:+.1f}%".replace("-", "−")
