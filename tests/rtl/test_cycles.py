@@ -41,7 +41,7 @@ CONFIGS = {
     ),
     "wide": accelerator(1, 16, 32, xnor(), binary_weight(3), accumulator_bits=12, output_words=16),
     "tall": accelerator(7, 1, 64, xnor(), integer(2), accumulator_bits=32, memory_interval=4, accumulator_depth=4),
-    "streams": accelerator(2, 4, 32, LFSR, stochastic(16, "bipolar", "sobol", bits=4), accumulator_depth=4, memory_interval=2),
+    "streams": accelerator(2, 4, 32, LFSR, stochastic(40, "bipolar"), accumulator_depth=4, memory_interval=2),
     "tiny buffers": accelerator(
         4, 8, 32, integer(4), integer(8, 2), activation_words=8, weight_words=16, output_words=8, parameter_words=2, accumulator_depth=10
     ),

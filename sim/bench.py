@@ -1,0 +1,77 @@
+"""Runs cocotb benches on Verilog: the simulator is built once for a design, the tests of a Python module drive it."""
+
+import os
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cocotb_tools.runner import VerilatorControlFile, get_runner
+
+from gatewright.hw.errors import Mismatch
+from gatewright.sim import cache, tools
+
+_OPTIONS = ["--no-public-flat-rw", "-Wno-fatal", "-O3"]  # only the top's ports are public: several times faster
+
+
+def run(verilog: str, top: str, module: str, folder: Path, *, environment: Mapping[str, str] | None = None, seed: int = 1) -> list[str]:
+    """Run every cocotb test of the importable `module` on `top`, in `folder`; returns their names.
+
+    `environment` is added for the bench, `seed` is cocotb's. Raises Mismatch naming the tests that failed, with the log's end.
+    """
+    built = cache.folder("cocotb", _key(verilog, top), lambda draft: _build(verilog, top, draft))
+    log, results = folder / "test.log", folder / "results.xml"
+    with _environment(), suppress(SystemExit):  # how the runner reports a failed test; which one stands in the results
+        get_runner("verilator").test(
+            test_module=module,
+            hdl_toplevel=top,
+            hdl_toplevel_lang="verilog",
+            build_dir=built / "build",
+            test_dir=folder,
+            results_xml=str(results),
+            log_file=log,
+            seed=seed,
+            extra_env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)} | dict(environment or {}),
+        )
+    cases = ElementTree.parse(results).getroot().findall("testsuite/testcase") if results.exists() else []
+    failed = [case.get("name", "") for case in cases if case.find("failure") is not None or case.find("error") is not None]
+    if failed or not cases:
+        raise Mismatch(f"cocotb: {', '.join(failed) or 'no test'} of {module} {'failed' if failed else 'ran'}: {_end(log)}")
+    return [case.get("name", "") for case in cases]
+
+
+def _key(verilog: str, top: str) -> str:
+    versions = tools.versions("verilator", "g++", "cocotb")
+    return cache.key(verilog=verilog, top=top, options=_OPTIONS, tools=versions, processor=tools.processor())
+
+
+def _build(verilog: str, top: str, folder: Path) -> None:
+    (folder / "design.v").write_text(verilog)
+    (folder / "public.vlt").write_text(f'`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n')
+    with _environment():
+        get_runner("verilator").build(
+            sources=[str(folder / "design.v"), VerilatorControlFile(folder / "public.vlt")],
+            build_args=_OPTIONS,
+            hdl_toplevel=top,
+            build_dir=folder / "build",
+            log_file=folder / "build.log",
+            always=True,
+        )
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """cocotb's runner looks its tools up in this process's environment: ours for its time."""
+    before = dict(os.environ)
+    os.environ.update(tools.verilator_environment())
+    os.environ["MAKEFLAGS"] += " OPT_FAST=-O2"
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _end(log: Path) -> str:
+    return " ".join(log.read_text().splitlines()[-3:]) if log.exists() else "there is no log."
