@@ -3,8 +3,11 @@
 import os
 import re
 
-from amaranth.back import rtlil, verilog
+from amaranth._toolchain.yosys import find_yosys
+from amaranth.back import rtlil
 from amaranth.lib.wiring import Component
+
+from gatewright.hw.rtlil import clean
 
 os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
 
@@ -52,10 +55,18 @@ def distinct_modules(text: str, top: str) -> str:
 
 
 def rtlil_text(component: Component, name: str) -> str:
-    """RTLIL with distinct modules only."""
-    return distinct_modules(rtlil.convert(component, name=name, emit_src=False), name)
+    """RTLIL with distinct modules only, in which every width is spelt out."""
+    return clean(distinct_modules(rtlil.convert(component, name=name, emit_src=False), name))
 
 
 def emit(component: Component, name: str) -> str:
-    """Verilog of a component whose signature gives its ports, plus `clk` and `rst`."""
-    return verilog._convert_rtlil_text(rtlil_text(component, name), strip_internal_attrs=True)
+    """Verilog of a component whose signature gives its ports, plus `clk` and `rst`. Its state is defined by `rst` alone."""
+    unwanted = " ".join(f"-remove {attribute}" for attribute in ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding"))
+    script = [
+        f"read_rtlil <<rtlil\n{rtlil_text(component, name)}\nrtlil",
+        "memory_collect",
+        f"attrmap {unwanted}",
+        f"attrmap -modattr {unwanted}",
+    ]
+    yosys = find_yosys(lambda version: version >= (0, 40))
+    return yosys.run(["-q", "-"], "\n".join([*script, "write_verilog -norename"]), ignore_warnings=True)  # it warns of any process

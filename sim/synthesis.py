@@ -50,6 +50,7 @@ def elaborate(verilog: str, top: str) -> tuple[dict[str, str], dict[str, MemoryC
     commands = [
         "read_verilog -sv design.v",
         f"hierarchy -check -top {top}",
+        "proc -norom",  # a state machine's outputs are logic, not a memory
         f"synth -top {top} -run begin:fine",
         # the write port's multiplexers against `x` become wires, so that a memory module is the memory cell alone
         f"opt_expr -mux_undef -mux_bool -full {memory_modules}",
