@@ -59,8 +59,8 @@ def test_equal_modules_become_one_and_different_ones_stay() -> None:
     assert len(modules(amaranth_verilog.convert(Pair(), name="pair"))) == 4
 
 
-def test_merging_modules_does_not_change_what_they_do() -> None:
-    """The same programs on the Verilog as Amaranth writes it, every instance its own module, and on ours."""
+def test_merging_and_cleaning_do_not_change_what_modules_do() -> None:
+    """The same programs on the Verilog as Amaranth writes it, every instance its own module with its dead logic, and on ours."""
     config = CONFIGS["one bit"]
     plain, merged = amaranth_verilog.convert(System(config), name="gatewright"), system_verilog(config)
     assert len(modules(plain)) > len(modules(merged)) > 10
