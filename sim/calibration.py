@@ -64,7 +64,7 @@ def measure_plan(
     """
     if workers == 1:
         used = technology or _technology(tuple(liberty))
-        return _collect((measure_probe(probe, used) for probe in plan.probes), progress)
+        return _collect((_measured(probe, used) for probe in plan.probes), progress)
     if technology is not None and technology.hash != _technology(tuple(liberty)).hash:
         raise BadInput(f"Worker processes cannot be handed the technology {technology.name}. Name its Liberty files, or give workers=1.")
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
@@ -94,5 +94,13 @@ def _technology(liberty: tuple[Path, ...]) -> Technology:
 
 def _work(probe: str, liberty: tuple[Path, ...]) -> tuple[str, bool]:
     """In a worker process."""
-    result = measure_probe(Probe.from_json(probe), _technology(liberty))
+    result = _measured(Probe.from_json(probe), _technology(liberty))
     return result.measurement.to_json(), result.reused
+
+
+def _measured(probe: Probe, technology: Technology) -> Result:
+    """As `measure_probe`; an error names the probe."""
+    try:
+        return measure_probe(probe, technology)
+    except BadInput as error:
+        raise BadInput(f"Probe {probe.name}: {error}") from error

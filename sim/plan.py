@@ -60,7 +60,13 @@ PROBES = (
     probe(
         "xnor_large", 4, 4, vgg((32, 32), B8, X, X, pool_after=(0, 1)), NARROW | {"accumulator_bits": 20, "accumulator_depth": 8}, images=2
     ),
-    probe("xnor_deep", 2, 2, mlp((64, 32), X), {"accumulator_bits": 14, "accumulator_depth": 16, "pooling": False}),
+    probe(
+        "xnor_deep",
+        2,
+        2,
+        mlp((64, 32), X),
+        {"accumulator_bits": 14, "accumulator_depth": 16, "pooling": False, "weight_words": 4096, "parameter_words": 64},
+    ),
     probe("sm64", 2, 2, vgg((8, 8), SM), {"accumulator_bits": 20}),
     probe("sm64_wide", 2, 4, vgg((8, 8), SM), NARROW | {"accumulator_depth": 4}, mapping="drawn", seed=3),
     probe("sm32_lfsr", 4, 2, vgg((8, 12), SM32), {"accumulator_bits": 20, "pipeline_stages": 0}),
