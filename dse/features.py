@@ -101,8 +101,8 @@ def lane_features(operator: Operator, operand_bits: int) -> tuple[str, Features]
     """Family of an element's lane circuit and the features of its area."""
     lanes, w, a = operand_bits // operator.width, operator.weight_bits, operator.activation_bits
     if operator.kind == "int":
-        unsigned = not operator.activation_signed
-        return "lanes.int", {"products": lanes * w * a, "weights": lanes * w, "activations": lanes * a, "unsigned": lanes * w * unsigned}
+        signed = lanes * w * a * operator.activation_signed
+        return "lanes.int", {"products": lanes * w * a, "weights": lanes * w, "activations": lanes * a, "signed": signed, "lanes": lanes}
     if operator.kind == "binary_weight":
         return "lanes.binary_weight", {"terms": lanes * a, "lanes": lanes}
     if circuit(operator).datapath(operator) == "xnor":

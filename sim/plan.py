@@ -51,6 +51,7 @@ PROBES = (
     probe("int6_int3", 2, 2, vgg((8, 12), integer(6), integer(3), integer(5, 6))),
     probe("int84_int28", 2, 2, vgg((8, 12, 12), integer(8, 4), integer(2, 8), integer(3, 4), integer(7, 5)), {"accumulator_bits": 26}),
     probe("signed", 2, 2, vgg((8, 12, 8), integer(8, signed=True), integer(4, signed=True), binary_weight(8, signed=True), I8)),
+    probe("signed_narrow", 2, 2, vgg((8, 12), integer(8, signed=True), integer(5, 6, signed=True), I4), NARROW),
     probe("bw8", 2, 2, vgg((8, 16), B8), {"accumulator_bits": 20}),
     probe("bw8_wide", 1, 8, vgg((16, 16), B8), NARROW | {"accumulator_bits": 24, "accumulator_depth": 4}),
     probe("bw4_bw2", 4, 2, vgg((16, 16, 12), B8, B4, binary_weight(2), B4), {"accumulator_bits": 20}),
