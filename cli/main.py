@@ -8,7 +8,7 @@ import typer
 from typer.exceptions import TyperException
 
 from gatewright import __version__
-from gatewright.cli import calibrate, doctor, generate, measure, verify
+from gatewright.cli import calibrate, doctor, explore, generate, measure, report, verify
 from gatewright.cli.common import DONE, INTERRUPTED, failure
 
 app = typer.Typer(
@@ -16,7 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (calibrate, doctor, generate, measure, verify):
+for command in (calibrate, doctor, explore, generate, measure, report, verify):
     app.command()(getattr(command, command.__name__.rpartition(".")[2]))
 
 

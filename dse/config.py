@@ -106,7 +106,8 @@ class Target(Noun):
     def _check(self) -> "Target":
         if (self.accuracy_min is None) == (self.energy_pj_max is None):
             raise ValueError(
-                "give exactly one of accuracy_min (the least energy that reaches it wins) and energy_pj_max (the best accuracy within it wins); "
+                "give exactly one of accuracy_min (the least energy that reaches it wins) and energy_pj_max (the best accuracy within it "
+                "wins); "
                 f"got accuracy_min = {self.accuracy_min} and energy_pj_max = {self.energy_pj_max}"
             )
         return self
@@ -115,8 +116,9 @@ class Target(Noun):
 class Search(Noun):
     """`trials` points in generations of `generation`, `workers` at a time; networks train `epochs`, the `finalists` then `final_epochs`.
 
-    `images` is how many images one run of the program classifies. `slack`: how far below the accuracy wanted a short training may stay.
-    `energy_factor`: once the accuracy wanted has been reached, designs of more than so many times the least energy are not trained.
+    `images` is how many images one run of the program classifies. `slack`: how far below the accuracy wanted a candidate's short
+    training may stay.
+    `energy_factor`: designs of more than so many times the energy of the cheapest candidate of earlier generations are not trained.
     """
 
     trials: int = Field(default=48, ge=1)

@@ -1,4 +1,4 @@
-"""One trial: the accelerator mapped and priced, and only if it is within the budget, the network trained. Runs in worker processes."""
+"""One trial: a network on its best accelerator, priced, and only if it is within the budget trained. Runs in worker processes."""
 
 from functools import lru_cache
 from typing import Literal
@@ -6,8 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from gatewright.dse.cost import CostModel
-from gatewright.dse.mapper import Mapper
-from gatewright.dse.space import Point
+from gatewright.dse.mapper import LIMIT, Mapper
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
@@ -16,8 +15,9 @@ from gatewright.sw import data
 from gatewright.sw.accuracy import Accuracy, accuracy
 from gatewright.sw.checkpoint import Recipe
 from gatewright.sw.data import Dataset
+from gatewright.sw.layers import Workload
 from gatewright.sw.mapping import Mapping
-from gatewright.sw.models import Architecture
+from gatewright.sw.models import Architecture, workload
 from gatewright.sw.train import train
 
 Status = Literal["trained", "over_budget", "impossible", "repeated"]
@@ -50,29 +50,34 @@ class Budget(Noun):
     def excess(self, metrics: Metrics) -> str | None:
         """Which limit a design breaks, with its value."""
         found = {"energy_pj": metrics.with_memories(self.memories), "area_um2": metrics.area_um2, "latency_ns": metrics.latency_ns}
-        over = [f"{name} {value:.4g} exceeds {limit:.4g}" for name, value in found.items() if (limit := getattr(self, name)) and value > limit]
+        over = [
+            f"{name} {value:.4g} exceeds {limit:.4g}" for name, value in found.items() if (limit := getattr(self, name)) and value > limit
+        ]
         return over[0] if over else None
 
 
 class Pricing(Noun):
-    """How accelerators are priced: images a run, clock, and the weight of the memories' energy in choosing mappings."""
+    """How accelerators are priced: images a run, clock, the weight of the memories' energy in choosing mappings.
+
+    `limit`: mappings of a layer that are predicted on every accelerator; on the best one it is the mapper's own.
+    """
 
     images: int = Field(default=1, ge=1)
     clock_ns: float = Field(default=20.0, gt=0)
     memories: float = 0.0
     fit_buffers: bool = True
+    limit: int = Field(default=8, ge=1)
 
 
 class Task(Noun):
-    """A point to evaluate. With `known` the network has been trained before, to that accuracy."""
+    """A network to evaluate, and the accelerators it may run on."""
 
-    number: int
-    point: Point
+    architecture: Architecture
+    configs: tuple[AcceleratorConfig, ...]
     pricing: Pricing
     budget: Budget
     source: Source
     recipe: Recipe
-    known: Accuracy | None = None
 
 
 class Outcome(Noun):
@@ -88,51 +93,49 @@ class Outcome(Noun):
 
 
 @lru_cache(maxsize=4)
-def mapper(pricing: Pricing) -> Mapper:
+def mapper(pricing: Pricing, limit: int = LIMIT) -> Mapper:
     """A process's mapper; it remembers the layers it has mapped."""
-    return Mapper(CostModel.default(), pricing.images, pricing.clock_ns, pricing.memories)
+    return Mapper(CostModel.default(), pricing.images, pricing.clock_ns, pricing.memories, limit)
 
 
-def price(architecture: Architecture, config: AcceleratorConfig, pricing: Pricing) -> Outcome:
-    """The cheapest way to run a network on an accelerator: buffers, mappings and predicted cost, as a trial not yet trained."""
-    chosen, work = mapper(pricing), Point(architecture=architecture, config=config).workload
+def price(work: Workload, config: AcceleratorConfig, pricing: Pricing) -> Outcome:
+    """The cheapest way found to run a network on an accelerator: buffers, mappings and predicted cost, as a trial not trained."""
+    chosen = mapper(pricing)
     fitted = chosen.fitted(work, config) if pricing.fit_buffers else config
     planned = chosen.schedule(work, fitted, chosen.map(work, config))
     return Outcome(status="over_budget", config=fitted, mappings=planned.mappings, metrics=chosen.predict(planned).metrics)
 
 
-def cheapest(architecture: Architecture, configs: tuple[AcceleratorConfig, ...], pricing: Pricing, budget: Budget) -> Outcome | None:
-    """The accelerator of least energy for a network within the limits on area and latency; None if there is none."""
-    best: Outcome | None = None
+def cheapest(work: Workload, configs: tuple[AcceleratorConfig, ...], pricing: Pricing, budget: Budget) -> Outcome:
+    """A network on its accelerator of least energy: within the limits on area and latency if one is, else of all.
+
+    Raises BadInput, with a rule that the last accelerator breaks, if the network runs on none.
+    """
+    quick, rule = mapper(pricing, pricing.limit), BadInput(f"There is no accelerator for {work.name}.")
+    found: list[tuple[bool, float, int, AcceleratorConfig]] = []
     for config in configs:
         try:
-            outcome = price(architecture, config, pricing)
-        except BadInput:
-            continue  # a grid this network cannot run on
-        assert outcome.metrics is not None
-        legal = budget.replace(energy_pj=None).excess(outcome.metrics) is None
-        if legal and (best is None or _energy(outcome, budget) < _energy(best, budget)):
-            best = outcome
-    return best
-
-
-def _energy(outcome: Outcome, budget: Budget) -> float:
-    assert outcome.metrics is not None
-    return outcome.metrics.with_memories(budget.memories)
+            metrics = quick.predict(quick.schedule(work, config)).metrics
+        except BadInput as error:
+            rule = error
+            continue
+        beyond = budget.replace(energy_pj=None).excess(metrics) is not None
+        found.append((beyond, metrics.with_memories(budget.memories), len(found), config))
+    if not found:
+        raise rule
+    return price(work, min(found)[-1], pricing)
 
 
 def evaluate(task: Task) -> Outcome:
-    """Price a point and, within the budget, train its network and take its validation accuracy."""
+    """Choose a network's accelerator and, within the budget, train it and take its validation accuracy."""
     try:
-        priced = price(task.point.architecture, task.point.config, task.pricing)
+        priced = cheapest(workload(task.architecture), task.configs, task.pricing, task.budget)
     except BadInput as error:
         return Outcome(status="impossible", rule=str(error))
     assert priced.metrics is not None
     if rule := task.budget.excess(priced.metrics):
         return priced.replace(rule=rule)
-    reached = task.known
-    if reached is None:
-        images = task.source.load()
-        trained = train(task.point.architecture, images, task.recipe)
-        reached = accuracy(trained.export(), images.validation, images.maximum)
+    images = task.source.load()
+    trained = train(task.architecture, images, task.recipe)
+    reached = accuracy(trained.export(), images.validation, images.maximum)
     return priced.replace(status="trained", accuracy=reached, metrics=priced.metrics.replace(accuracy=reached.value), recipe=task.recipe)

@@ -13,14 +13,13 @@ from gatewright import __version__
 from gatewright.dse import space
 from gatewright.dse.config import RunConfig
 from gatewright.dse.evaluate import Outcome, Pricing, Source, Task, evaluate
-from gatewright.dse.finalists import Finalist, budget, energy, finish, refine, shortlist, winner
+from gatewright.dse.finalists import Finalist, budget, energy, finish, shortlist, winner
 from gatewright.dse.prove import Proof, prepare, prove, technology
 from gatewright.dse.run import FINALISTS, RESULT, STUDY, TRIALS, WINNER, Run
 from gatewright.dse.study import Record, Study, tally
 from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
 from gatewright.sim import tools
-from gatewright.sw.accuracy import Accuracy
 from gatewright.sw.checkpoint import Recipe
 
 
@@ -108,11 +107,11 @@ class Explorer:
         study = Study(self.run / STUDY, config.search, space.distributions(config))
         self.listener.phase("Searching", config.search.trials)
         for record in study.records():
-            if record.point is not None and record.outcome is not None:
+            if record.architecture is not None and record.outcome is not None:
                 self.listener.advance()
         records = study.run(
             pool,
-            classify=lambda params: space.point(config, params, images.shape, images.classes),
+            classify=lambda params: space.architecture(config, params, images.shape, images.classes),
             submit=self.submit,
             energy=lambda outcome: energy(config, outcome.metrics),
             least=config.target.accuracy_min and config.target.accuracy_min - config.search.slack,
@@ -124,22 +123,21 @@ class Explorer:
         return records
 
     def submit(self, pool: Executor, record: Record, before: list[Record]) -> "Future[Outcome]":
-        """Start a trial. Its budget follows from earlier generations: twice the least energy that reached the accuracy wanted."""
+        """Start a trial. With an accuracy to reach, its budget is a multiple of the least energy of earlier generations' candidates."""
         config, limits = self.config, budget(self.config)
         outcomes = [r.outcome for r in before if r.outcome is not None and r.outcome.accuracy is not None]
         wanted = config.target.accuracy_min
         if wanted is not None:
-            reached = [energy(config, o.metrics) for o in outcomes if o.accuracy and o.accuracy.value >= wanted]
+            reached = [energy(config, o.metrics) for o in outcomes if o.accuracy and o.accuracy.value >= wanted - config.search.slack]
             limits = limits.replace(energy_pj=config.search.energy_factor * min(reached) if reached else None)
-        assert record.point is not None
+        assert record.architecture is not None
         task = Task(
-            number=record.number,
-            point=record.point,
+            architecture=record.architecture,
+            configs=tuple(space.accelerators(config, record.architecture)),
             pricing=self.pricing,
             budget=limits,
             source=self.source,
             recipe=self.recipe(config.search.epochs),
-            known=trained_before(record, before),
         )
         return pool.submit(evaluate, task)
 
@@ -148,25 +146,17 @@ class Explorer:
         return Recipe(epochs=epochs, batch=s.batch, learning_rate=s.learning_rate, seed=s.seed)
 
     def finalists(self, pool: Executor, records: list[Record]) -> list[Finalist]:
-        """The most promising networks, each on its best accelerator, trained to the end."""
-        s = self.config.search
-        candidates = shortlist(self.config, records, 2 * s.finalists)
-        self.listener.phase("Choosing accelerators", len(candidates))
-        refined = refine(self.config, candidates, self.pricing, pool, self.listener.advance)
-        for record in candidates:
-            if record.outcome is not None and record.number in refined:
-                priced = refined[record.number]
-                record.outcome = record.outcome.replace(config=priced.config, mappings=priced.mappings, metrics=priced.metrics)
-        chosen = shortlist(self.config, [r for r in candidates if r.number in refined], s.finalists)
+        """The most promising networks, trained to the end."""
+        chosen = shortlist(self.config, records)
         folder = self.run / FINALISTS
         folder.mkdir(exist_ok=True)
         self.listener.phase("Training finalists", len(chosen))
-        jobs = []
+        jobs, recipe = [], self.recipe(self.config.search.final_epochs)
         for record in chosen:
-            assert record.point is not None
-            recipe = self.recipe(s.final_epochs)
-            arguments = (record.number, record.point.architecture, refined[record.number], recipe, self.pricing, self.source, folder)
-            jobs.append(pool.submit(finish, *arguments))
+            assert record.architecture is not None
+            assert record.outcome is not None
+            job = pool.submit(finish, record.number, record.architecture, record.outcome, recipe, self.pricing, self.source, folder)
+            jobs.append(job)
         for _ in as_completed(jobs):
             self.listener.advance()
         return [job.result() for job in jobs]
@@ -204,22 +194,12 @@ def _quiet_worker() -> None:
     torch.set_num_threads(1)
 
 
-def trained_before(record: Record, before: list[Record]) -> Accuracy | None:
-    """The accuracy of the same network in an earlier trial."""
-    assert record.point is not None
-    for other in before:
-        same = other.point is not None and other.point.architecture == record.point.architecture
-        if same and other.outcome is not None and other.outcome.accuracy is not None:
-            return other.outcome.accuracy
-    return None
-
-
 def nothing_trained(config: RunConfig, records: list[Record]) -> str:
     """Why a search found no network at all, from the rules that its points broke."""
     rules = [r.outcome.rule for r in records if r.outcome is not None and r.outcome.rule and r.outcome.status != "repeated"]
     counts = ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in tally(records).items())
     most = max(sorted(set(rules)), key=rules.count) if rules else "no point was drawn"
-    return f"No network could be trained in {len(records)} trials ({counts}). The most frequent rule: {most} Widen the space or the target of {config.name}."
+    return f"No network could be trained in {len(records)} trials ({counts}). Most often: {most} Widen {config.name}."
 
 
 def describe(config: RunConfig) -> str:

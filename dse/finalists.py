@@ -1,14 +1,13 @@
 """From trials to a winner: the best networks, each on its best accelerator, trained to the end."""
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, as_completed
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import Field
 
 from gatewright.dse.config import RunConfig
-from gatewright.dse.evaluate import Budget, Outcome, Pricing, Source, cheapest, mapper
-from gatewright.dse.space import BITS_LEAST, BITS_MOST, accelerators
+from gatewright.dse.evaluate import Budget, Outcome, Pricing, Source, mapper
+from gatewright.dse.space import BITS_LEAST, BITS_MOST
 from gatewright.dse.study import Record
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.errors import BadInput
@@ -52,19 +51,15 @@ def energy(config: RunConfig, metrics: Metrics | None) -> float:
     return metrics.with_memories(config.target.memories)
 
 
-def shortlist(config: RunConfig, records: Iterable[Record], number: int) -> list[Record]:
-    """The `number` most promising trained trials, of different networks.
+def shortlist(config: RunConfig, records: Iterable[Record]) -> list[Record]:
+    """The trials whose networks are trained to the end.
 
-    For the least energy: the cheapest of those within `slack` of the accuracy wanted, and as many that reach it already as can be had,
-    else the most accurate. For the best accuracy: the most accurate.
+    For the least energy: the cheapest of those within `slack` of the accuracy wanted, half of them such that reach it already if there
+    are so many, and the most accurate where candidates are lacking. For the best accuracy: the most accurate.
     """
-    trained = [r for r in records if r.outcome is not None and r.outcome.accuracy is not None]
-    trained.sort(key=lambda r: (energy(config, _outcome(r).metrics), r.number))
-    distinct: dict[Architecture, Record] = {}
-    for record in trained:
-        assert record.point is not None
-        distinct.setdefault(record.point.architecture, record)
-    pool = list(distinct.values())
+    number = config.search.finalists
+    pool = [r for r in records if r.outcome is not None and r.outcome.accuracy is not None]
+    pool.sort(key=lambda r: (energy(config, _outcome(r).metrics), r.number))
     best = sorted(pool, key=lambda r: (-_accuracy(r), energy(config, _outcome(r).metrics), r.number))
     wanted = config.target.accuracy_min
     if wanted is None:
@@ -75,26 +70,9 @@ def shortlist(config: RunConfig, records: Iterable[Record], number: int) -> list
     return list(chosen)[:number]
 
 
-def refine(
-    config: RunConfig, records: list[Record], pricing: Pricing, pool: Executor, progress: Callable[[], None]
-) -> dict[int, Outcome]:
-    """Each network's cheapest accelerator in the whole space, by trial number: exact, since accuracy does not depend on it."""
-    jobs = {}
-    for record in records:
-        assert record.point is not None
-        architecture = record.point.architecture
-        configs = tuple(accelerators(config, architecture))
-        jobs[pool.submit(cheapest, architecture, configs, pricing, budget(config))] = record.number
-    found = {}
-    for job in as_completed(jobs):
-        outcome = job.result()
-        if outcome is not None:
-            found[jobs[job]] = outcome
-        progress()
-    return found
-
-
-def finish(trial: int, architecture: Architecture, priced: Outcome, recipe: Recipe, pricing: Pricing, source: Source, folder: Path) -> Finalist:
+def finish(
+    trial: int, architecture: Architecture, priced: Outcome, recipe: Recipe, pricing: Pricing, source: Source, folder: Path
+) -> Finalist:
     """Train to the end (or take the network trained before), fit the accumulators to its weights, price it. Runs in a worker."""
     path = folder / f"trial-{trial}.safetensors"
     images = source.load()
@@ -165,5 +143,3 @@ def _outcome(record: Record) -> Outcome:
 def _accuracy(record: Record) -> float:
     reached = _outcome(record).accuracy
     return reached.value if reached else 0.0
-
-

@@ -1,13 +1,14 @@
 """The schedule of each layer: among all legal mappings the one of least predicted energy, with exact counts and cycles.
 
 A layer's energy is predicted with the layer on its own, every load and every wait counted; that it overlaps with its neighbours is left
-out, and so is the choice among more than `LIMIT` mappings. This is not the certified mapper.
+out, and so are mappings beyond the first `limit` by a rough estimate of their cycles. This is not the certified mapper.
 """
 
 from itertools import islice
 
 from gatewright.dse import memories
 from gatewright.dse.cost import CostModel, Prediction
+from gatewright.dse.space import BUFFERS
 from gatewright.dse.work import Work
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.errors import BadInput
@@ -18,7 +19,6 @@ from gatewright.sw.schedule import Schedule, next_operator, schedule, tiling
 
 LIMIT = 160  # mappings of a layer that are predicted; of more, those that move and issue least
 SCAN = 20_000  # mappings of a layer that are looked at
-BUFFERS = ("activation_words", "weight_words", "output_words", "parameter_words")
 READER = "reader"
 
 
@@ -28,8 +28,8 @@ class Mapper:
     Energy is the logic's plus `memories` times the on-chip memories'; equal energies go to fewer cycles, then to the first mapping.
     """
 
-    def __init__(self, model: CostModel, images: int = 1, clock_ns: float = 20.0, memories: float = 0.0) -> None:
-        self.model, self.images, self.clock_ns, self.memories = model, images, clock_ns, memories
+    def __init__(self, model: CostModel, images: int = 1, clock_ns: float = 20.0, memories: float = 0.0, limit: int = LIMIT) -> None:
+        self.model, self.images, self.clock_ns, self.memories, self.limit = model, images, clock_ns, memories, limit
         self._known: dict[tuple[Layer, AcceleratorConfig, Operator | None], Mapping] = {}
 
     def layer(self, layer: Layer, config: AcceleratorConfig, following: Operator | None) -> Mapping:
@@ -60,8 +60,8 @@ class Mapper:
         legal = list(islice(mappings(layer, config, self.images, following), SCAN))
         if not legal:
             raise BadInput(no_mapping(layer, config, self.images, following))
-        if len(legal) > LIMIT:
-            legal = sorted(legal, key=lambda m: effort(Tiling(layer, config, m, self.images, following)))[:LIMIT]
+        if len(legal) > self.limit:
+            legal = sorted(legal, key=lambda m: effort(Tiling(layer, config, m, self.images, following)))[: self.limit]
         return min(legal, key=lambda m: self.score(layer, config, m, following))
 
     def score(self, layer: Layer, config: AcceleratorConfig, mapping: Mapping, following: Operator | None) -> tuple[float, int]:

@@ -8,11 +8,11 @@ import plotly.graph_objects as go
 
 from gatewright.dse.evaluate import Outcome
 from gatewright.dse.explore import Result
-from gatewright.dse.space import Point
-from gatewright.hw.config import Operator
+from gatewright.sw.models import Architecture, workload
 
 KINDS = {"int": "integer", "binary_weight": "binary weights", "xnor": "XNOR", "stochastic": "bit streams"}
-MIX = {"integer": "#2f6fab", "binary weights": "#d98324", "XNOR": "#7a5ea8", "bit streams": "#2d9a78", "several kinds": "#8d99a6"}
+COLOURS = {"integer": "#2f6fab", "binary weights": "#d98324", "XNOR": "#7a5ea8", "bit streams": "#2d9a78"}
+OTHER = "#8d99a6"
 INK, GRID, ACCENT = "#1c2733", "#e6eaee", "#c2362f"
 BLOCKS = {  # kind of block: group in the plots
     "element": "processing elements",
@@ -42,12 +42,14 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Dot:
-    """A trained trial: energy in nJ per image, validation accuracy in percent, its operators."""
+    """A trained trial: energy in nJ per image, validation accuracy in percent. `kind`: of the layer with most products; `mixed`: it has
+    others too."""
 
     number: int
     energy_nj: float
     accuracy: float
-    mix: str
+    kind: str
+    mixed: bool
     text: str
 
 
@@ -60,10 +62,12 @@ class FrontInfo:
     winner: Dot
 
 
-def mix(operators: Sequence[Operator]) -> str:
-    """The kind of operator that a network has, if it has one kind only."""
-    kinds = {KINDS.get(o.kind, o.kind) for o in operators}
-    return kinds.pop() if len(kinds) == 1 else "several kinds"
+def dot(number: int, architecture: Architecture, energy_pj: float, accuracy: float, text: str) -> Dot:
+    """A network as a dot."""
+    largest = max(workload(architecture).layers, key=lambda layer: layer.products)
+    kinds = {o.kind for o in architecture.operators}
+    kind = KINDS.get(largest.operator.kind, largest.operator.kind)
+    return Dot(number, energy_pj / 1e3, 100 * accuracy, kind, len(kinds) > 1, text)
 
 
 def front_info(trials: Sequence[dict[str, Any]], result: Result) -> FrontInfo:
@@ -73,15 +77,13 @@ def front_info(trials: Sequence[dict[str, Any]], result: Result) -> FrontInfo:
         outcome = Outcome(**trial["outcome"]) if trial["outcome"] else None
         if outcome is None or outcome.accuracy is None or outcome.metrics is None or outcome.config is None:
             continue
-        architecture = Point(**trial["point"]).architecture
+        architecture = Architecture(**trial["architecture"])
         grid = f"{outcome.config.rows} x {outcome.config.cols} x {outcome.config.operand_bits} bits"
         layers = ", ".join(o.name for o in architecture.operators)
         text = f"trial {trial['number']}: {'-'.join(map(str, architecture.widths))} channels<br>{layers}<br>{grid}"
-        dots.append(
-            Dot(trial["number"], outcome.metrics.energy_pj / 1e3, 100 * outcome.accuracy.value, mix(architecture.operators), text)
-        )
+        dots.append(dot(trial["number"], architecture, outcome.metrics.energy_pj, outcome.accuracy.value, text))
     w = result.winner
-    best = Dot(w.trial, w.metrics.energy_pj / 1e3, 100 * w.validation.value, mix(w.architecture.operators), f"winner, from trial {w.trial}")
+    best = dot(w.trial, w.architecture, w.metrics.energy_pj, w.validation.value, f"winner, from trial {w.trial}")
     return FrontInfo(tuple(dots), tuple(pareto(dots)), best)
 
 
@@ -105,18 +107,23 @@ def front_plot(info: FrontInfo, wanted: float | None) -> go.Figure:
         name="front of the trials",
         hoverinfo="skip",
     )
-    for name, colour in MIX.items():
-        dots = [d for d in info.dots if d.mix == name]
-        if dots:
-            figure.add_scatter(
-                x=[d.energy_nj for d in dots],
-                y=[d.accuracy for d in dots],
-                text=[d.text for d in dots],
-                mode="markers",
-                marker={"color": colour, "size": 9, "opacity": 0.85, "line": {"width": 0.8, "color": "white"}},
-                name=name,
-                hovertemplate="%{text}<br>%{y:.1f}% at %{x:,.0f} nJ<extra></extra>",
-            )
+    for name in sorted({d.kind for d in info.dots}):
+        dots = [d for d in info.dots if d.kind == name]
+        figure.add_scatter(
+            x=[d.energy_nj for d in dots],
+            y=[d.accuracy for d in dots],
+            text=[d.text for d in dots],
+            mode="markers",
+            marker={
+                "color": COLOURS.get(name, OTHER),
+                "symbol": ["diamond" if d.mixed else "circle" for d in dots],
+                "size": 10,
+                "opacity": 0.85,
+                "line": {"width": 0.8, "color": "white"},
+            },
+            name=f"mostly {name}",
+            hovertemplate="%{text}<br>%{y:.1f}% at %{x:,.0f} nJ<extra></extra>",
+        )
     figure.add_scatter(
         x=[info.winner.energy_nj],
         y=[info.winner.accuracy],
@@ -127,9 +134,11 @@ def front_plot(info: FrontInfo, wanted: float | None) -> go.Figure:
         hovertemplate="%{text}<br>%{y:.1f}% at %{x:,.0f} nJ<extra></extra>",
     )
     if wanted is not None:
-        figure.add_hline(y=wanted, line={"color": ACCENT, "width": 1, "dash": "dash"}, annotation_text="target", annotation_font_color=ACCENT)
+        figure.add_hline(
+            y=wanted, line={"color": ACCENT, "width": 1, "dash": "dash"}, annotation_text="target", annotation_font_color=ACCENT
+        )
     _style(figure, "energy of the logic, nJ an image (calibrated, log scale)", "validation accuracy, %", 430)
-    figure.update_xaxes(type="log", dtick="D2")
+    figure.update_xaxes(type="log", tickvals=[n * 10**p for p in range(-1, 6) for n in (1, 2, 5)], tickformat=",~r")
     return figure
 
 
@@ -159,7 +168,7 @@ def energy_info(result: Result) -> EnergyInfo:
 def energy_plot(info: EnergyInfo) -> go.Figure:
     """For each layer two stacked bars, predicted above measured."""
     figure = go.Figure()
-    labels = [list(sum(([name, name] for name in info.layers), [])), ["predicted", "measured"] * len(info.layers)]
+    labels = [[name for name in info.layers for _ in range(2)], ["predicted", "measured"] * len(info.layers)]
     for group, colour in GROUPS.items():
         values = [v for pair in zip(info.predicted[group], info.measured[group], strict=True) for v in pair]
         figure.add_bar(
@@ -171,7 +180,7 @@ def energy_plot(info: EnergyInfo) -> go.Figure:
             hovertemplate="%{y}<br>" + group + ": %{x:.2f} nJ<extra></extra>",
         )
     _style(figure, "energy of the logic, nJ an image", "", 90 + 92 * len(info.layers))
-    figure.update_layout(barmode="stack", bargap=0.25)
+    figure.update_layout(barmode="stack", bargap=0.25, legend_traceorder="normal")
     figure.update_yaxes(autorange="reversed", showgrid=False, dividercolor=GRID)
     return figure
 

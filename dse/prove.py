@@ -183,7 +183,10 @@ def prove(
     how: Measure,
     progress: Callable[[], None],
 ) -> Proof:
-    """The cost model checked, the RTL verified and the gates measured, side by side. `roomy`: the winner's accelerator with large buffers."""
+    """The cost model checked, the RTL verified and the gates measured, side by side.
+
+    roomy: the winner's accelerator with large buffers, for a small grid to check the model on.
+    """
     checks = pool.submit(check_model, network, roomy, pricing, source, how, finalist.recipe.seed) if how.probes else None
     rtl = pool.submit(on_rtl, folder, source, how.verify_images)
     gates = pool.submit(on_gates, folder, finalist, pricing, source, how)

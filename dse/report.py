@@ -13,8 +13,8 @@ from gatewright.dse.evaluate import Outcome
 from gatewright.dse.explore import Result
 from gatewright.dse.plots import energy_info, energy_plot, front_info, front_plot
 from gatewright.dse.run import CONFIG, RECORD, REPORT, RESULT, TRIALS, Run
-from gatewright.dse.space import Point
 from gatewright.dse.words import accelerator_words, network_words
+from gatewright.sw.models import Architecture
 
 TEMPLATE = Path(__file__).with_name("report.j2")
 MEMORIES = (0.5, 1.0, 2.0)  # the cited energy of memories is shown at these factors
@@ -96,7 +96,7 @@ def trials_info(trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = []
     for trial in trials:
         outcome = Outcome(**trial["outcome"]) if trial["outcome"] else Outcome(status="impossible", rule="interrupted")
-        architecture = Point(**trial["point"]).architecture if trial["point"] else None
+        architecture = Architecture(**trial["architecture"]) if trial["architecture"] else None
         c, m = outcome.config, outcome.metrics
         rows.append(
             {

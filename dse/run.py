@@ -105,7 +105,7 @@ def resume(folder: Path, config: RunConfig) -> Run:
     if changed:
         name = changed[0]
         raise BadInput(
-            f"{folder} was started with {name} = {theirs.get(name)}, and now it is {mine[name]}: a resumed run searches what it searched before. "
+            f"{folder} was started with {name} = {theirs.get(name)}, and now it is {mine[name]}: a resumed run goes on as it began. "
             f"Resume with `gatewright explore {run / CONFIG} --resume {folder}`, or start a new run."
         )
     return run

@@ -11,54 +11,38 @@ from gatewright.dse.config import RunConfig
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.errors import BadInput
 from gatewright.hw.names import operator_named
-from gatewright.hw.noun import Noun
 from gatewright.sw.layers import Workload
 from gatewright.sw.models import Architecture, workload
 from gatewright.sw.operators import arithmetic
 
 Params = dict[str, str | int]
 AXES = ("rows", "cols", "operand_bits", "accumulator_depth", "pipeline_stages")
+BUFFERS = ("activation_words", "weight_words", "output_words", "parameter_words")
 BITS_LEAST, BITS_MOST = 12, 32  # of an accumulator
 
 
-class Point(Noun):
-    """What one trial evaluates. Where the buffers are chosen automatically, `config` has the largest allowed."""
-
-    architecture: Architecture
-    config: AcceleratorConfig
-
-    @property
-    def workload(self) -> Workload:
-        return workload(self.architecture)
-
-
 def distributions(config: RunConfig) -> dict[str, BaseDistribution]:
-    """Every choice by name. Layers beyond a network's depth have choices too, which then mean nothing."""
-    network, operators, accelerator = config.network, config.operators, config.accelerator
+    """Every choice that makes a network, by name. Layers beyond a network's depth have choices too, which then mean nothing."""
+    network, operators = config.network, config.operators
     choices: dict[str, tuple[str | int, ...]] = {"family": network.families, "depth": network.depths}
     deepest = max(network.depths)
     choices |= {f"width{i}": network.widths for i in range(deepest)}
     choices |= {f"operator{i}": operators.of("hidden" if i else "first") for i in range(deepest)}
     choices |= {"operator_last": operators.of("last"), "poolings": network.poolings, "pooling": network.pooling}
-    choices |= {name: getattr(accelerator, name) for name in AXES}
     return {name: CategoricalDistribution(tuple(dict.fromkeys(values))) for name, values in choices.items()}
 
 
 def size(config: RunConfig) -> int:
-    """How many combinations of choices there are; some are equal or impossible."""
-    return prod(len(d.choices) for d in distributions(config).values() if isinstance(d, CategoricalDistribution))
+    """How many combinations of network and accelerator there are; some are equal or impossible."""
+    networks = prod(len(d.choices) for d in distributions(config).values() if isinstance(d, CategoricalDistribution))
+    return networks * prod(len(getattr(config.accelerator, name)) for name in AXES)
 
 
-def point(config: RunConfig, params: Params, shape: tuple[int, int, int], classes: int) -> Point:
-    """The network and the accelerator of a choice. Raises BadInput, naming the rule, for an impossible one.
+def architecture(config: RunConfig, params: Params, shape: tuple[int, int, int], classes: int) -> Architecture:
+    """The network of a choice. Raises BadInput, naming the rule, for an impossible one.
 
     shape: channels, height and width of the images.
     """
-    architecture = _architecture(config, params, shape, classes)
-    return Point(architecture=architecture, config=accelerator(config, architecture, params))
-
-
-def _architecture(config: RunConfig, params: Params, shape: tuple[int, int, int], classes: int) -> Architecture:
     depth = int(params["depth"])
     convolutional = params["family"] == "vgg" and depth > 0
     poolings = int(params["poolings"]) if convolutional else 0
@@ -80,33 +64,30 @@ def _architecture(config: RunConfig, params: Params, shape: tuple[int, int, int]
     )
 
 
-def accelerator(config: RunConfig, architecture: Architecture, params: Params) -> AcceleratorConfig:
-    """The accelerator of a choice, with exactly the operators and the post-processing that the network needs."""
-    space, layers = config.accelerator, workload(architecture).layers
-    base = AcceleratorConfig(
-        **{name: params[name] for name in AXES},
-        operators=operators(layer.operator for layer in layers),
-        memory_interval=space.memory_interval,
-        pooling=any(layer.pooling for layer in layers),
-        **buffer_words(config),
-    )
-    bits = accumulator_bits(workload(architecture), base) if space.accumulator_bits == "auto" else space.accumulator_bits
-    return base.replace(accumulator_bits=bits)
+def accelerators(config: RunConfig, network: Architecture) -> list[AcceleratorConfig]:
+    """Every accelerator of the space, with exactly the operators and the post-processing that a network needs, in a fixed order.
+
+    Buffers that are chosen automatically have the largest size allowed.
+    """
+    space, work = config.accelerator, workload(network)
+    found = []
+    for values in product(*(getattr(space, name) for name in AXES)):
+        base = AcceleratorConfig(
+            **dict(zip(AXES, values, strict=True)),
+            **buffer_words(config),
+            operators=operators(layer.operator for layer in work.layers),
+            memory_interval=space.memory_interval,
+            pooling=any(layer.pooling for layer in work.layers),
+        )
+        bits = accumulator_bits(work, base) if space.accumulator_bits == "auto" else space.accumulator_bits
+        found.append(base.replace(accumulator_bits=bits))
+    return found
 
 
 def buffer_words(config: RunConfig) -> dict[str, int]:
     """The buffers of a configuration, or where they are chosen automatically the largest allowed."""
     space = config.accelerator
-    if space.buffers != "auto":
-        return dict(space.buffers.model_dump())
-    return dict.fromkeys(("activation_words", "weight_words", "output_words", "parameter_words"), space.buffer_words_max)
-
-
-def accelerators(config: RunConfig, architecture: Architecture) -> list[AcceleratorConfig]:
-    """Every accelerator of the space for a network, in a fixed order."""
-    space = config.accelerator
-    axes = {name: getattr(space, name) for name in AXES}
-    return [accelerator(config, architecture, dict(zip(AXES, values, strict=True))) for values in product(*axes.values())]
+    return dict.fromkeys(BUFFERS, space.buffer_words_max) if space.buffers == "auto" else dict(space.buffers.model_dump())
 
 
 def operators(wanted: Iterable[Operator]) -> tuple[Operator, ...]:

@@ -19,26 +19,27 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from gatewright.dse.config import Search
 from gatewright.dse.evaluate import Outcome
-from gatewright.dse.space import Params, Point
+from gatewright.dse.space import Params
 from gatewright.hw.errors import BadInput
+from gatewright.sw.models import Architecture
 
-Classify = Callable[[Params], Point]
-"""The point of a choice; raises BadInput for an impossible one."""
+Classify = Callable[[Params], Architecture]
+"""The network of a choice; raises BadInput for an impossible one."""
 Submit = Callable[[Executor, "Record", list["Record"]], "Future[Outcome]"]
 """Starts the evaluation of a trial, given those of earlier generations."""
 
-POINT, OUTCOME, GENERATION = "point", "outcome", "generation"
+NETWORK, OUTCOME, GENERATION = "architecture", "outcome", "generation"
 TRIES = 60  # choices drawn for one point that is possible and new, before the space counts as exhausted
 
 
 class Record:
-    """A trial: its number, its point (None where the choice gives none) and its outcome (None while it runs)."""
+    """A trial: its number, its network (None where the choice gives no new one) and its outcome (None while it runs)."""
 
     def __init__(self, trial: FrozenTrial) -> None:
         attributes = trial.user_attrs
         self.number, self.params, self.state = trial.number, dict(trial.params), trial.state
         self.generation: int = attributes.get(GENERATION, -1)
-        self.point = Point.from_json(attributes[POINT]) if POINT in attributes else None
+        self.architecture = Architecture.from_json(attributes[NETWORK]) if NETWORK in attributes else None
         self.outcome = Outcome.from_json(attributes[OUTCOME]) if OUTCOME in attributes else None
 
     def to_dict(self) -> dict[str, Any]:
@@ -47,7 +48,7 @@ class Record:
             "number": self.number,
             "generation": self.generation,
             "params": self.params,
-            "point": self.point.model_dump(mode="json") if self.point else None,
+            "architecture": self.architecture.model_dump(mode="json") if self.architecture else None,
             "outcome": self.outcome.model_dump(mode="json") if self.outcome else None,
         }
 
@@ -86,15 +87,15 @@ class Study:
     def _ask(self, classify: Classify) -> list[Record]:
         """The points of the generation in progress, or of the next one; those of them that are missing are asked for. Empty at the end."""
         records = self.records()
-        proper = [r for r in records if r.point is not None]
+        proper = [r for r in records if r.architecture is not None]
         number = max((r.generation for r in proper), default=0)
         if not any(r.state == TrialState.RUNNING for r in proper) and proper:
             number += 1
         started = [r for r in proper if r.generation == number]
         size = min(self.search.generation, self.search.trials - (len(proper) - len(started)))
-        seen = {r.point.content_hash: r.number for r in proper if r.point is not None}
+        seen = {r.architecture.content_hash: r.number for r in proper if r.architecture is not None}
         for record in records:  # asked, but interrupted before it was classified
-            if record.state == TrialState.RUNNING and record.point is None:
+            if record.state == TrialState.RUNNING and record.architecture is None:
                 self._classify(record.number, record.params, number, classify, seen)
         tries = 0
         while len(seen) < len(proper) - len(started) + size and tries < TRIES * size:
@@ -103,29 +104,29 @@ class Study:
             self.optuna.sampler = sampler(self.search, count)
             trial = self.optuna.ask(fixed_distributions=self.space)
             self._classify(trial.number, trial.params, number, classify, seen)
-        return [r for r in self.records() if r.point is not None and r.generation == number]
+        return [r for r in self.records() if r.architecture is not None and r.generation == number]
 
     def _classify(self, number: int, params: Params, generation: int, classify: Classify, seen: dict[str, int]) -> None:
-        """Give a trial its point, or tell at once why it has none."""
+        """Give a trial its network, or tell at once why it has none."""
         try:
-            point = classify(params)
+            network = classify(params)
         except BadInput as error:
             self._record(number, OUTCOME, Outcome(status="impossible", rule=str(error)).to_json())
             self.optuna.tell(number, state=TrialState.PRUNED)
             return
-        if point.content_hash in seen:
-            rule = f"the same network and accelerator as trial {seen[point.content_hash]}"
+        if network.content_hash in seen:
+            rule = f"the same network as trial {seen[network.content_hash]}"
             self._record(number, OUTCOME, Outcome(status="repeated", rule=rule).to_json())
             self.optuna.tell(number, state=TrialState.PRUNED)
             return
         self._record(number, GENERATION, generation)
-        self._record(number, POINT, point.to_json())
-        seen[point.content_hash] = number
+        self._record(number, NETWORK, network.to_json())
+        seen[network.content_hash] = number
 
     def _evaluate(self, pool: Executor, submit: Submit, generation: list[Record], progress: Callable[[Record], None] | None) -> None:
         """Evaluate what has no outcome yet; each outcome is stored as it comes."""
         before = [r for r in self.records() if r.outcome is not None and r.generation < generation[0].generation]
-        running = {submit(pool, r, before): r for r in generation if r.outcome is None and r.point is not None}
+        running = {submit(pool, r, before): r for r in generation if r.outcome is None and r.architecture is not None}
         try:
             left = set(running)
             while left:

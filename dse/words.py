@@ -14,7 +14,11 @@ def operator_words(o: Operator) -> str:
         source = {"sobol": "Sobol", "lfsr": "LFSR"}[o.source or "sobol"]
         return f"{o.stream_length}-bit {source} streams ({(o.coding or '').replace('_', '-')}, {o.weight_bits}-bit operands)"
     if o.kind == "int":
-        return f"{o.weight_bits}-bit integers" if o.weight_bits == o.activation_bits else f"{o.weight_bits}-bit weights x {o.activation_bits}-bit activations"
+        return (
+            f"{o.weight_bits}-bit integers"
+            if o.weight_bits == o.activation_bits
+            else f"{o.weight_bits}-bit weights x {o.activation_bits}-bit activations"
+        )
     return o.name
 
 
