@@ -42,8 +42,8 @@ def verify(
     simulated = result.cycles_simulated[0] if len(result.cycles_simulated) == 1 else list(result.cycles_simulated)
     keys = {"images": result.images, "mismatches": result.mismatches, "cycles_predicted": result.cycles_predicted}
     text = (
-        f"{result.images} images, {result.mismatches} mismatches; cycles a run: predicted {result.cycles_predicted}, simulated {simulated}; "
-        f"{result.seconds:.1f} s"
+        f"{result.images} images, {result.mismatches} mismatches; cycles a run: predicted {result.cycles_predicted}, "
+        f"simulated {simulated}; {result.seconds:.1f} s"
     )
     output.emit(keys | {"cycles_simulated": simulated, "engine": engine, "seconds": result.seconds}, text)
     raise typer.Exit(DONE if result.passed else FAILED)

@@ -42,9 +42,9 @@ def verify(program: Program, codes: np.ndarray, engine: Engine = "verilator", ve
     short = -len(codes) % program.schedule.images
     filled = np.concatenate([codes, np.resize(codes, (short, *codes.shape[1:]))]) if short else codes
     if engine == "cocotb":
-        from gatewright.sim import cocotb_network  # cocotb is needed by this engine alone
+        from gatewright.sim.cocotb_network import simulate  # cocotb is needed by this engine alone
 
-        logits, cycles = cocotb_network.simulate(program, filled, verilog)
+        logits, cycles = simulate(program, filled, verilog)
     else:
         run = network.simulate(program, filled, verilog=verilog)
         logits, cycles = run.outputs[len(program.network.layers) - 1], run.cycles

@@ -1,5 +1,6 @@
 """The shape of the work: `Layer` is a convolution with optional pooling, `Workload` a chain of layers."""
 
+from itertools import pairwise
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -32,11 +33,10 @@ class Layer(Noun):
 
     @model_validator(mode="after")
     def _check(self) -> "Layer":
-        if self.padding >= min(self.R, self.S):
-            if self.padding:
-                raise ValueError(f"padding must be less than the kernel (R {self.R}, S {self.S}); got {self.padding}")
+        if self.padding and self.padding >= min(self.R, self.S):
+            raise ValueError(f"padding must be less than the kernel (R {self.R}, S {self.S}); got {self.padding}")
         if self.P < 1 or self.Q < 1:
-            raise ValueError(f"kernel {self.R} x {self.S} is larger than the padded image {self.H} x {self.W} (padding {self.padding})")
+            raise ValueError(f"kernel {self.R} x {self.S} is larger than the image {self.H} x {self.W} with padding {self.padding}")
         if self.pooling is None and (self.pool_window, self.pool_stride) != (1, 1):
             raise ValueError("pool_window and pool_stride need pooling: 'max' or 'average'")
         if self.out_h < 1 or self.out_w < 1:
@@ -79,11 +79,10 @@ class Workload(Noun):
 
     @model_validator(mode="after")
     def _check(self) -> "Workload":
-        for a, b in zip(self.layers, self.layers[1:], strict=False):
-            if (a.K, a.out_h, a.out_w) != (b.C, b.H, b.W):
-                raise ValueError(
-                    f"layer {b.name} takes {b.C} x {b.H} x {b.W} (C, H, W), but layer {a.name} before it gives {a.K} x {a.out_h} x {a.out_w}"
-                )
+        for a, b in pairwise(self.layers):
+            given, taken = (a.K, a.out_h, a.out_w), (b.C, b.H, b.W)
+            if given != taken:
+                raise ValueError(f"layer {b.name} takes (C, H, W) = {taken}, but layer {a.name} before it gives {given}")
         if len({layer.name for layer in self.layers}) != len(self.layers):
             raise ValueError("layer names must differ")
         return self
