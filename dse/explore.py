@@ -226,6 +226,6 @@ def provenance(config: RunConfig, proof: Proof) -> dict[str, str]:
         **versions,
         "technology": f"{proof.technology} ({process.hash})",
         "memories": proof.memories,
-        "cost model": f"fitted to measurements in {proof.model_technology}",
+        "cost model": f"fitted to {proof.calibrated_on} accelerators measured in {proof.model_technology}",
         "seed": str(config.search.seed),
     }

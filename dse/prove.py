@@ -62,8 +62,11 @@ class Checked(Noun):
 
 
 class Proof(Noun):
-    """What was found out about the winner. `predicted` and `measured` are per image; `streams` batches of `images` images ran on
-    the gates side by side. `area`: um2 by kind of block, predicted and measured. `checks`: the last one is a whole small accelerator."""
+    """What was found out about the winner. `predicted` and `measured` are per image.
+
+    `streams` batches of `images` images ran on the gates side by side. `calibrated_on`: how many accelerators the model was fitted to;
+    `calibrated_here`: this one among them. `area`: um2 by kind of block, predicted and measured. `checks`: the last is a whole accelerator.
+    """
 
     verified: Verified
     predicted: Metrics
@@ -74,6 +77,8 @@ class Proof(Noun):
     technology: str
     memories: str
     model_technology: str
+    calibrated_on: int
+    calibrated_here: bool
     streams: int
     images: int
     cells: int
@@ -143,6 +148,8 @@ def on_gates(folder: Path, finalist: Finalist, pricing: Pricing, source: Source,
         technology=process.name,
         memories=process.memories_note,
         model_technology=planner.model.technology,
+        calibrated_on=len(planner.model.samples),
+        calibrated_here=any(item.config == program.config for item in planner.model.samples),
         streams=streams,
         images=pricing.images,
         cells=sum(len(cells) for cells in netlist.cells.values()),

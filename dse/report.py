@@ -140,4 +140,7 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 
 def signed(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:+.1f}%".replace("-", "−")
+    """A relative error; what is exactly right shows no sign."""
+    if not value:
+        return "–" if value is None else "0"
+    return f"{100 * value:+.1f}%".replace("-", "−")

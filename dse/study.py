@@ -29,7 +29,7 @@ Submit = Callable[[Executor, "Record", list["Record"]], "Future[Outcome]"]
 """Starts the evaluation of a trial, given those of earlier generations."""
 
 NETWORK, OUTCOME, GENERATION = "architecture", "outcome", "generation"
-TRIES = 60  # choices drawn for one point that is possible and new, before the space counts as exhausted
+TRIES = 20  # choices drawn for one point that is possible and new, before the space counts as exhausted
 
 
 class Record:
@@ -132,15 +132,19 @@ class Study:
             while left:
                 done, left = wait(left, return_when=FIRST_COMPLETED)
                 for future in done:
-                    record = running[future]
-                    record.outcome = future.result()
-                    self._record(record.number, OUTCOME, record.outcome.to_json())
+                    self._keep(running[future], future)
                     if progress:
-                        progress(record)
+                        progress(running[future])
         except BaseException:
-            for future in running:
-                future.cancel()
+            for future, record in running.items():
+                if not future.cancel() and future.done() and not future.exception():
+                    self._keep(record, future)  # finished while another one failed, or while we were interrupted
             raise
+
+    def _keep(self, record: Record, future: "Future[Outcome]") -> None:
+        if record.outcome is None:
+            record.outcome = future.result()
+            self._record(record.number, OUTCOME, record.outcome.to_json())
 
     def _tell(self, generation: list[Record], energy: Callable[[Outcome], float], least: float | None) -> None:
         """Tell the generation in ask order, after all of it is known. Networks below the accuracy `least` break a constraint."""
