@@ -15,12 +15,22 @@ from gatewright.sim import cache, tools
 _OPTIONS = ["--no-public-flat-rw", "-Wno-fatal", "-O3"]  # only the top's ports are public: several times faster
 
 
-def run(verilog: str, top: str, module: str, folder: Path, *, environment: Mapping[str, str] | None = None, seed: int = 1) -> list[str]:
+def run(
+    verilog: str,
+    top: str,
+    module: str,
+    folder: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    seed: int = 1,
+    quick: bool = False,
+) -> list[str]:
     """Run every cocotb test of the importable `module` on `top`, in `folder`; returns their names.
 
-    `environment` is added for the bench, `seed` is cocotb's. Raises Mismatch naming the tests that failed, with the log's end.
+    `environment` is added for the bench, `seed` is cocotb's; `quick` compiles sooner what then runs slower.
+    Raises Mismatch naming the tests that failed, with the log's end.
     """
-    built = cache.folder("cocotb", _key(verilog, top), lambda draft: _build(verilog, top, draft))
+    built = cache.folder("cocotb", _key(verilog, top, quick), lambda draft: _build(verilog, top, quick, draft))
     log, results = folder / "test.log", folder / "results.xml"
     with _environment(), suppress(SystemExit):  # how the runner reports a failed test; which one stands in the results
         get_runner("verilator").test(
@@ -41,18 +51,18 @@ def run(verilog: str, top: str, module: str, folder: Path, *, environment: Mappi
     return [case.get("name", "") for case in cases]
 
 
-def _key(verilog: str, top: str) -> str:
+def _key(verilog: str, top: str, quick: bool) -> str:
     versions = tools.versions("verilator", "g++", "cocotb")
-    return cache.key(verilog=verilog, top=top, options=_OPTIONS, tools=versions, processor=tools.processor())
+    return cache.key(verilog=verilog, top=top, options=_OPTIONS, quick=quick, tools=versions, processor=tools.processor())
 
 
-def _build(verilog: str, top: str, folder: Path) -> None:
+def _build(verilog: str, top: str, quick: bool, folder: Path) -> None:
     (folder / "design.v").write_text(verilog)
     (folder / "public.vlt").write_text(f'`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n')
-    with _environment():
+    with _environment("-O0" if quick else "-O2"):
         get_runner("verilator").build(
             sources=[str(folder / "design.v"), VerilatorControlFile(folder / "public.vlt")],
-            build_args=_OPTIONS,
+            build_args=[*_OPTIONS, *(["--output-split", "0"] if quick else [])],
             hdl_toplevel=top,
             build_dir=folder / "build",
             log_file=folder / "build.log",
@@ -61,11 +71,11 @@ def _build(verilog: str, top: str, folder: Path) -> None:
 
 
 @contextmanager
-def _environment() -> Iterator[None]:
+def _environment(optimise: str = "-O2") -> Iterator[None]:
     """cocotb's runner looks its tools up in this process's environment: ours for its time."""
     before = dict(os.environ)
     os.environ.update(tools.verilator_environment())
-    os.environ["MAKEFLAGS"] += " OPT_FAST=-O2"
+    os.environ["MAKEFLAGS"] += f" OPT_FAST={optimise}"
     try:
         yield
     finally:

@@ -14,7 +14,7 @@ from gatewright.sw.program import Program
 BENCH = "gatewright.sim.cocotb_bench"
 
 
-def simulate(program: Program, codes: np.ndarray, verilog: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+def simulate(program: Program, codes: np.ndarray, verilog: str | None = None, quick: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Logits [N, K, 1, 1] of activation codes [N, C, H, W] (N a multiple of the program's images) and each run's cycles."""
     schedule = program.schedule
     batches = codes.reshape(-1, schedule.images, *codes.shape[1:])
@@ -34,7 +34,7 @@ def simulate(program: Program, codes: np.ndarray, verilog: str | None = None) ->
         (folder / "job.json").write_text(json.dumps(facts))
         np.save(folder / "memory.npy", memory)
         np.save(folder / "inputs.npy", np.stack([program.pack_input(batch) for batch in batches]))
-        bench.run(verilog or system_verilog(program.config), TOP, BENCH, folder, environment={"GATEWRIGHT_JOB": str(folder)})
+        bench.run(verilog or system_verilog(program.config), TOP, BENCH, folder, environment={"GATEWRIGHT_JOB": str(folder)}, quick=quick)
         results = np.load(folder / "results.npy")
     last = len(program.network.layers) - 1
     return np.concatenate([program.unpack_output(row[1:], last) for row in results]), results[:, 0].astype(np.int64)

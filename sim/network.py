@@ -36,21 +36,30 @@ def system_verilog(config: AcceleratorConfig) -> str:
     return emit(System(config), TOP)
 
 
-def build(verilog: str) -> Path:
-    """A program that runs jobs on this system's Verilog; cached."""
+def build(verilog: str, quick: bool = False) -> Path:
+    """A program that runs jobs on this system's Verilog; cached. `quick` compiles in half the time what then runs at half the speed."""
     files = {"memory.hpp": (HARNESS / "memory.hpp").read_text()}
     harness = (HARNESS / "network.cpp").read_text()
-    return verilator.build(verilog, TOP, harness, files=files, options=("--x-initial", "unique"))
+    options = ("--x-initial", "unique", *(("--output-split", "0") if quick else ()))
+    return verilator.build(verilog, TOP, harness, files=files, optimise="-O0" if quick else "-O2", options=options)
 
 
-def simulate(program: Program, codes: np.ndarray, *, verilog: str | None = None, stall_seed: int = 0, all_layers: bool = False) -> Run:
+def simulate(
+    program: Program,
+    codes: np.ndarray,
+    *,
+    verilog: str | None = None,
+    stall_seed: int = 0,
+    all_layers: bool = False,
+    quick: bool = False,
+) -> Run:
     """Run images through the RTL, `schedule.images` at a time.
 
     codes: [N, C, H, W] activation codes, N a multiple of the program's images. `verilog` replaces the generated RTL (mutants).
-    With `stall_seed` external memory pauses at random. Raises Mismatch if the accelerator does not finish.
+    With `stall_seed` external memory pauses at random; `quick` is as for `build`. Raises Mismatch if the accelerator does not finish.
     """
     schedule = program.schedule
-    executable = build(verilog or system_verilog(program.config))
+    executable = build(verilog or system_verilog(program.config), quick)
     batches = codes.reshape(-1, schedule.images, *codes.shape[1:])
     inputs = [program.pack_input(batch) for batch in batches]
     last = len(schedule.maps) - 1

@@ -105,7 +105,9 @@ class Bench:
         add = " ".join(f"if (step < steps[{i}]) sums[{i}] += (int32_t)top.sum{i};" for i in range(number))
         harness = HARNESS.replace("CIRCUITS", str(number)).replace("SET", set_words).replace("ADD", add)
         self.verilog = verilog or emit(Bank(circuits), "bank")
-        run = ctypes.CDLL(str(verilator.build(self.verilog, "bank", harness, shared=True))).run
+        run = ctypes.CDLL(
+            str(verilator.build(self.verilog, "bank", harness, shared=True, optimise="-O1", options=("--output-split", "0")))
+        ).run
         run.argtypes = [ctypes.c_uint64, ctypes.c_uint64, WORDS, WORDS, WORDS, SUMS]
         pairs = max(len(case.words[0]) for case in circuits)
         words = [np.zeros((pairs, number), dtype=np.uint64) for _ in range(2)]

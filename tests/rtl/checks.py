@@ -17,7 +17,7 @@ def wrong_layers(case: Case, run: Run) -> list[int]:
 
 def complaint(case: Case, **options: object) -> str | None:
     """What is wrong with a program on RTL: a layer's results or its cycles; None if all agree. Two batches run one after the other."""
-    run = simulate(case.program, case.codes, all_layers=True, **options)
+    run = simulate(case.program, case.codes, all_layers=True, quick=True, **options)
     predicted = timing(case.program.schedule).cycles
     if wrong := wrong_layers(case, run):
         return f"seed {case.seed}: layers {wrong} differ from the golden model"
