@@ -26,7 +26,7 @@ from gatewright.sw.train import train
 class Finalist(Noun):
     """A network trained to the end, on the accelerator of least predicted energy for it.
 
-    `validation` chose among finalists; `test` was read once, afterwards. `trial` is where the network was found.
+    `validation` chose among finalists; `test` was read once and decided nothing. `trial` is where the network was found.
     """
 
     trial: int = Field(ge=0)

@@ -133,7 +133,7 @@ def test_each_trial_says_how_it_ended(whole: dict[str, list[tuple[Any, ...]]], t
 def test_a_small_space_ends_early(tmp_path: Path) -> None:
     study = Study(
         tmp_path / "study.db",
-        Search(trials=50, generation=4),
+        Search(trials=50, generation=1),
         {name: CategoricalDistribution((d.choices[0],)) for name, d in SPACE.items()},
     )
     records = study.run(
