@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gatewright.dse.explore import Result
     from gatewright.sim.metrics import Metrics
 
-Config = Annotated[Path, typer.Argument(help="A TOML file; `gatewright init` writes a commented one.", metavar="CONFIG")]
+Config = Annotated[Path, typer.Argument(help="A TOML file; examples/digits.toml is a commented one.", metavar="CONFIG")]
 Resume = Annotated[Path | None, typer.Option("--resume", help="Go on with an interrupted run.", metavar="RUN")]
 OwnSeed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random, instead of the configuration's.")]
 
