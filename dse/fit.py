@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import nnls  # type: ignore[import-untyped]  # comes with scikit-learn
+from scipy.optimize import nnls  # type: ignore[import-untyped]
 
 from gatewright.dse.events import dynamic
 from gatewright.dse.features import Features, Part, parts

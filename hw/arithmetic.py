@@ -2,12 +2,18 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value, signed
+from amaranth.lib.wiring import In, Out
 
 
 def range_bits(low: int, high: int) -> int:
     """Bits of a two's complement number that holds low..high."""
     return max((-low - 1).bit_length() if low < 0 else 0, high.bit_length()) + 1
+
+
+def lane_ports(encoded: tuple[int, int], sums: tuple[int, int]) -> dict[str, object]:
+    """Ports of an operator's lanes: the encoded words of `encoded` bits (activation, weight) and a sum that holds low..high."""
+    return {"activation": In(encoded[0]), "weight": In(encoded[1]), "sum": Out(signed(range_bits(*sums)))}
 
 
 def balanced_sum(terms: Sequence[Value]) -> Value:

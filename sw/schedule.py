@@ -11,6 +11,7 @@ from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.errors import BadInput
 from gatewright.hw.instructions import ADDRESS_BITS, BLOCK_LEVELS, BUFFER_BITS, HEADER, LAYOUTS, LEVELS, WINDOW_UNUSED, Opcode, OutputMode
 from gatewright.sw.layers import Workload
+from gatewright.sw.loops import clip, deltas_of, loops_of
 from gatewright.sw.mapping import Mapping, Tiling
 
 
@@ -203,8 +204,8 @@ class _Builder:
         base, wait = self.half("activations", self.config.activation_words, t.window_words)
         window_y, window_x = t.window
         size_y, size_x = (rows_y - 1) * pitch_y + window_y, (rows_x - 1) * pitch_x + window_x
-        top, start_y, inside_y = _clip(pixels[1] * m.grid_y * pitch_y - layer.padding, size_y, layer.H)
-        left, start_x, inside_x = _clip(pixels[2] * m.grid_x * pitch_x - layer.padding, size_x, layer.W)
+        top, start_y, inside_y = clip(pixels[1] * m.grid_y * pitch_y - layer.padding, size_y, layer.H)
+        left, start_x, inside_x = clip(pixels[2] * m.grid_x * pitch_x - layer.padding, size_x, layer.W)
         image_words = layer.H * layer.W * t.words
         fields = {
             "address": pixels[0] * m.grid_n * image_words + (start_y * layer.W + start_x) * t.words,
@@ -245,11 +246,11 @@ class _Builder:
         per_row = self.config.output_bits // self.config.cols
         output_base, _ = self.half("outputs", self.config.output_words, 0)
         layer = t.layer
-        loops = _loops(t, groups, per_row)
+        loops = loops_of(t, groups, per_row)
         strides = {name: [loop[name] for loop in loops] for name in ("count", "activation", "weight", "output", "parameter")}
-        deltas = {name: _deltas(strides["count"], strides[name]) for name in ("activation", "weight")}
+        deltas = {name: deltas_of(strides["count"], strides[name]) for name in ("activation", "weight")}
         # The drain walks the block loops alone; a loop inside the reduction has its own stride.
-        block_deltas = {name: _deltas(strides["count"][:BLOCK_LEVELS], strides[name][:BLOCK_LEVELS]) for name in ("output", "parameter")}
+        block_deltas = {name: deltas_of(strides["count"][:BLOCK_LEVELS], strides[name][:BLOCK_LEVELS]) for name in ("output", "parameter")}
         output = t.output
         low, high = self.clamps[i]
         mode = OutputMode.RAW if output is None else OutputMode.SIGN if output.activation_bits == 1 else OutputMode.REQUANTISE
@@ -353,45 +354,6 @@ class _Builder:
                 raise BadInput(
                     f"Layer {layer}: {instruction.opcode.name} field {name} = {fields[name]} exceeds its {bits} bits. Choose smaller tiles."
                 )
-
-
-def _clip(start: int, size: int, limit: int) -> tuple[int, int, int]:
-    """A span of `size` from `start` against 0..limit: padding before it, first index inside, how many inside."""
-    before = max(0, -start)
-    first = max(0, start)
-    return before, first, max(0, min(limit - first, size - before))
-
-
-def _loops(t: Tiling, groups: int, per_row: int) -> list[dict[str, int]]:
-    """The eight loops of a COMPUTE, outermost first, each with its count and its strides in every buffer."""
-    layer, m = t.layer, t.mapping
-    width = t.window[1] * t.words
-    step = layer.pool_stride * layer.stride
-
-    def loop(count: int = 1, activation: int = 0, weight: int = 0, output: int = 0, parameter: int = 0) -> dict[str, int]:
-        return {"count": count, "activation": activation, "weight": weight, "output": output, "parameter": parameter}
-
-    pixel = t.pixel_rows * per_row
-    over_channels = loop(groups, weight=t.reduction, output=t.group_span, parameter=1)
-    over_y = loop(m.y, activation=step * width, output=m.x * pixel)
-    over_x = loop(m.x, activation=step * t.words, output=pixel)
-    nothing = loop()
-    inner = {"none": nothing, "x": over_x, "channels": over_channels}[m.inner]
-    over_x, over_channels = (nothing if a is inner else a for a in (over_x, over_channels))
-    outer = [over_channels, over_y, over_x] if m.order == "channels_outside" else [over_y, over_x, over_channels]
-    return [
-        *outer,
-        loop(layer.pool_window, activation=layer.stride * width),
-        loop(layer.pool_window, activation=layer.stride * t.words),
-        loop(layer.R, activation=width, weight=layer.S * t.words),
-        loop(layer.S * t.words, activation=1, weight=1),
-        inner,
-    ]
-
-
-def _deltas(counts: list[int], strides: list[int]) -> list[int]:
-    """What is added to the address when loop l increments and all inside it return to zero."""
-    return [stride - sum((counts[k] - 1) * strides[k] for k in range(level + 1, len(counts))) for level, stride in enumerate(strides)]
 
 
 def encode(schedule: Schedule) -> list[int]:

@@ -1,10 +1,9 @@
 """Two's complement multiplication: the ordinary operator."""
 
-from amaranth.hdl import Module, Value, signed
+from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
-from gatewright.hw.arithmetic import balanced_sum, range_bits
+from gatewright.hw.arithmetic import balanced_sum, lane_ports
 from gatewright.hw.config import Operator
 
 
@@ -38,14 +37,7 @@ class Lanes(wiring.Component):
 
     def __init__(self, operator: Operator, operand_bits: int) -> None:
         self.operator, self.lanes = operator, operand_bits // operator.width
-        activation_bits, weight_bits = encoded_bits(operator, operand_bits)
-        super().__init__(
-            {
-                "activation": In(activation_bits),
-                "weight": In(weight_bits),
-                "sum": Out(signed(range_bits(*sum_range(operator, operand_bits)))),
-            }
-        )
+        super().__init__(lane_ports(encoded_bits(operator, operand_bits), sum_range(operator, operand_bits)))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -4,11 +4,11 @@
 XNOR operator's lanes unchanged; sign-magnitude streams use AND and an up-down count.
 """
 
-from amaranth.hdl import Cat, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from gatewright.hw.arithmetic import popcount, range_bits
+from gatewright.hw.arithmetic import lane_ports, popcount
 from gatewright.hw.config import Operator
 from gatewright.hw.operators import xnor
 from gatewright.hw.operators.sources import Side, pulse
@@ -85,14 +85,7 @@ class SignMagnitudeLanes(wiring.Component):
 
     def __init__(self, operator: Operator, operand_bits: int) -> None:
         self.operator, self.operand_bits = operator, operand_bits
-        activation_bits, weight_bits = encoded_bits(operator, operand_bits)
-        super().__init__(
-            {
-                "activation": In(activation_bits),
-                "weight": In(weight_bits),
-                "sum": Out(signed(range_bits(*sum_range(operator, operand_bits)))),
-            }
-        )
+        super().__init__(lane_ports(encoded_bits(operator, operand_bits), sum_range(operator, operand_bits)))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

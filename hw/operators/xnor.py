@@ -1,10 +1,9 @@
 """One-bit weights and activations: XNOR and popcount. Bipolar stochastic streams use the same lanes."""
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
-from gatewright.hw.arithmetic import popcount, range_bits
+from gatewright.hw.arithmetic import lane_ports, popcount
 from gatewright.hw.config import Operator
 
 
@@ -32,7 +31,7 @@ class Lanes(wiring.Component):
     """The number of equal bits of two words."""
 
     def __init__(self, operator: Operator, operand_bits: int) -> None:
-        super().__init__({"activation": In(operand_bits), "weight": In(operand_bits), "sum": Out(signed(range_bits(0, operand_bits)))})
+        super().__init__(lane_ports(encoded_bits(operator, operand_bits), sum_range(operator, operand_bits)))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
