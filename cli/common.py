@@ -24,6 +24,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on sta
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")]
 
+UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.ENOENT, errno.EISDIR, errno.ENAMETOOLONG)
+
 PIPE_WIDTH = 160  # of tables that go to a file or a pipe
 RUNS = Path("runs")
 RUN_CONFIG = "config.toml"
@@ -108,8 +110,11 @@ def failure(error: BaseException) -> tuple[str, int] | None:
         return f"The file is not valid TOML: {error}.", BAD_INPUT
     if full := next(filter(disk_full, chain(error)), None):
         return f"The disk is full ({full}): free some space, or name a folder on another disk, and run the command again.", BAD_INPUT
-    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and error.filename is not None:
-        return f"{error.filename} cannot be used: {(error.strerror or '').lower()}. Name a folder you may write to.", BAD_INPUT
+    if isinstance(error, OSError) and error.errno in UNUSABLE and error.filename is not None:
+        return (
+            f"{error.filename} cannot be used: {(error.strerror or '').lower()}. Name a folder that exists and that you may write to.",
+            BAD_INPUT,
+        )
     return None
 
 

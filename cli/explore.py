@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gatewright.cli.common import DONE, FAILED, INTERRUPTED, RUNS, Json, Output, Quiet, parse_toml, read_text, run_folder
+from gatewright.hw.errors import BadInput
 
 if TYPE_CHECKING:
     from gatewright.dse.explore import Result
@@ -27,6 +28,7 @@ def explore(config: Config, resume: Resume = None, as_json: Json = False, seed: 
     from gatewright.dse.config import RunConfig
     from gatewright.dse.evaluate import Source
     from gatewright.dse.explore import Explorer
+    from gatewright.dse.prove import technology
     from gatewright.dse.report import write
 
     output, started = Output(as_json, quiet), time.perf_counter()
@@ -35,7 +37,10 @@ def explore(config: Config, resume: Resume = None, as_json: Json = False, seed: 
     if seed is not None:
         wanted = wanted.replace(search=wanted.search.replace(seed=seed))
     source = Source(**wanted.data.model_dump())
-    source.load()  # what is missing is said before anything is written
+    source.load()  # what is missing or malformed is said before anything is written
+    technology(wanted.measure.liberty)
+    if wanted.measure.verify_images > (there := len(source.load().test())):
+        raise BadInput(f"{config}: [measure] verify_images must be at most {there}, the test images; got {wanted.measure.verify_images}.")
     run = runs.resume(run_folder(resume), wanted) if resume else runs.create(RUNS, wanted, text)
     output.note(f"{'Resuming' if resume else 'Run'} {run.folder}")
     try:
@@ -123,5 +128,5 @@ def table(folder: Path, result: "Result", seconds: float) -> Group:
         f"Gates     {gates}, {proof.technology}",
     ]
     tally = ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in result.tally.items())
-    tail = f"\n{sum(result.tally.values())} trials ({tally}) in {seconds:.0f} s. "
+    tail = f"\n{sum(result.tally.values())} points ({tally}) in {seconds:.0f} s. "
     return Group(Text("\n".join(lines) + "\n"), rows, Text(tail + f"Report: {folder / 'report.html'}"))

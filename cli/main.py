@@ -1,5 +1,6 @@
 """The command `gatewright`: gathers the subcommands and turns errors into exit statuses."""
 
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -14,6 +15,7 @@ from gatewright.cli.common import DONE, INTERRUPTED, failure
 app = typer.Typer(
     help="Co-design a neural network and the gates it runs on.",
     add_completion=False,
+    rich_markup_mode=None,  # square brackets in help are TOML tables
     pretty_exceptions_enable=False,
 )
 for command in (calibrate, doctor, explore, generate, measure, report, verify):
@@ -37,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 done, 1 found a failure, 2 bad input, 3 something missing, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by a script or by hand, a run ends the same way
         status = app(args=arguments or ["--help"], prog_name="gatewright", standalone_mode=False)
     except KeyboardInterrupt:
         status = INTERRUPTED

@@ -19,7 +19,7 @@ def verify(
     """Run test images through the winner's Verilog; every logit must equal the golden model's and the cycles the prediction."""
     from gatewright.dse.config import RunConfig
     from gatewright.sim import verification
-    from gatewright.sim.delivery import PROGRAM, VERILOG
+    from gatewright.sim.delivery import PROGRAM, VERILOG, check
     from gatewright.sw.data import encode, load
     from gatewright.sw.program import Program
 
@@ -32,6 +32,7 @@ def verify(
     verilog = folder / "winner" / VERILOG
     if not verilog.is_file():
         raise BadInput(f"{verilog} is missing; `gatewright generate {run} -o {folder / 'winner'}` writes it again.")
+    check(folder / "winner", program)
     dataset = load(config.data.dataset, config.data.folder, config.data.validation)
     test = dataset.test().images
     if images > len(test):

@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from gatewright.hw.config import Operator
+from gatewright.hw.config import AcceleratorConfig, Operator, xnor
+from gatewright.hw.errors import BadInput
 from gatewright.hw.names import operator_named
 from gatewright.hw.noun import Noun
 from gatewright.sw.layers import Pooling
@@ -87,6 +88,13 @@ class AcceleratorSpace(Noun):
     def _check(self) -> "AcceleratorSpace":
         if self.buffer_words_max & (self.buffer_words_max - 1):
             raise ValueError(f"buffer_words_max must be a power of two; got {self.buffer_words_max}")
+        choices = ("rows", "cols", "operand_bits", "accumulator_depth", "pipeline_stages")
+        for name in choices:  # every choice must be a legal accelerator's, whatever is chosen beside it
+            for value in getattr(self, name):
+                try:
+                    AcceleratorConfig(**({"rows": 1, "cols": 1, "operators": (xnor(),)} | {name: value}))
+                except BadInput as error:
+                    raise ValueError(str(error).removeprefix("AcceleratorConfig: ").rstrip(".")) from None
         return self
 
 

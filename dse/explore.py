@@ -206,7 +206,7 @@ def describe(config: RunConfig) -> str:
     """The target in words."""
     t = config.target
     if t.accuracy_min is not None:
-        words = f"least energy at a validation accuracy of at least {100 * t.accuracy_min:g}%"
+        words = f"least logic energy at a validation accuracy of at least {100 * t.accuracy_min:g}%"
     else:
         words = f"best validation accuracy within {t.energy_pj_max:g} pJ an image"
     limits = [

@@ -138,7 +138,7 @@ def front_plot(info: FrontInfo, wanted: float | None) -> go.Figure:
             y=wanted, line={"color": ACCENT, "width": 1, "dash": "dash"}, annotation_text="target", annotation_font_color=ACCENT
         )
     _style(figure, "energy of the logic, nJ an image (calibrated, log scale)", "validation accuracy, %", 430)
-    figure.update_xaxes(type="log", tickvals=[n * 10**p for p in range(-1, 6) for n in (1, 2, 5)], tickformat=",~r")
+    figure.update_xaxes(type="log", tickvals=[n * 10**p for p in range(-1, 6) for n in (1, 1.5, 2, 3, 5, 7)], tickformat=",~r")
     return figure
 
 

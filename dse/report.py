@@ -119,7 +119,7 @@ def effort_info(result: Result, config: RunConfig) -> dict[str, Any]:
     """How much was searched, and how long each phase took in seconds."""
     return {
         "combinations": result.combinations,
-        "trials": sum(n for status, n in result.tally.items() if status != "repeated"),
+        "trials": sum(result.tally.values()),
         "tally": ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in result.tally.items()),
         "phases": result.seconds,
         "sampler": config.search.sampler,

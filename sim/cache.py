@@ -49,10 +49,14 @@ def writing(what: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise BadInput(f"{what}: the disk is full, nothing was kept. Free space, or set GATEWRIGHT_CACHE to another disk.") from error
+            raise BadInput(
+                f"{what}: the disk is full, nothing was kept. Free space or use another disk (for the cache, set GATEWRIGHT_CACHE)."
+            ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
             why = error.strerror
-            raise BadInput(f"{what}: cannot be written ({why}). Set GATEWRIGHT_CACHE to a folder that can be written.") from error
+            raise BadInput(
+                f"{what}: cannot be written ({why}). Name a folder that can be written (for the cache, set GATEWRIGHT_CACHE)."
+            ) from error
         raise
 
 

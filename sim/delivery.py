@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gatewright.hw.config import AcceleratorConfig
+from gatewright.hw.errors import Mismatch
 from gatewright.sim.cache import writing
 from gatewright.sim.network import TOP, system_verilog
 from gatewright.sw.cycles import timing
@@ -41,6 +42,19 @@ def _fill(folder: Path, config: AcceleratorConfig, program: Program | None) -> N
         (folder / LISTING).write_text(listing(program.schedule))
         facts |= manifest(program)
     (folder / MANIFEST).write_text(json.dumps(facts, indent=2) + "\n")
+
+
+def check(folder: Path, program: Program) -> None:
+    """Raise Mismatch where the memory image or the manifest in `folder`, which boards load, is not this program's."""
+    facts = {"top": TOP, "accelerator": json.loads(program.config.to_json())} | manifest(program)
+    expected = {IMAGE: hex_image(program.image, program.config.operand_bits), MANIFEST: json.dumps(facts, indent=2) + "\n"}
+    for name, text in expected.items():
+        path = folder / name
+        if not path.is_file() or path.read_text(errors="replace") != text:
+            raise Mismatch(
+                f"{path} is {'not what the program beside it gives' if path.is_file() else 'missing'}: do not load it. "
+                "`gatewright generate RUN -o DIR` writes it again."
+            )
 
 
 def manifest(program: Program) -> dict[str, object]:

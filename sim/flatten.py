@@ -73,9 +73,7 @@ _MEMORY_PINS = {
 }
 
 
-def flatten(
-    modules: Mapping[str, Any], library: Mapping[str, Any], top: str, memories: Mapping[str, MemoryCell], clock: str
-) -> Netlist:
+def flatten(modules: Mapping[str, Any], library: Mapping[str, Any], top: str, memories: Mapping[str, MemoryCell], clock: str) -> Netlist:
     """The flat netlist below `top`; modules in `memories` become macros. Cells that drive nothing of consequence are left out.
 
     `modules` and `library` (the cells' pins) are as Yosys writes them in JSON.

@@ -87,7 +87,7 @@ def parse(text: str, name: str = "Liberty text") -> tuple[Group, Source]:
         if match is None:
             position += len(re.match(r"[\s;\\]*", source.text[position:])[0])  # type: ignore[index]
             line = source.text[position:].split("\n", 1)[0].strip()
-            raise source.error(position, f"expected `name : value;`, `name (...) {{` or `}}`, found {line[:60]!r}")
+            raise source.error(position, f"expected `name : value;`, `name (...) {{` or `}}`, found {line[:40]!a}")
         position = match.end()
         key = match["name"]
         if key is not None:

@@ -171,8 +171,5 @@ def verilator_environment() -> dict[str, str]:
 @cache
 def processor() -> str:
     """What `g++ -march=native` compiles for here: shared objects built for another processor must not be loaded."""
-    done = subprocess.run(
-        [require("g++"), "-march=native", "-Q", "--help=target"], capture_output=True, text=True, timeout=60, check=True
-    )
+    done = subprocess.run([require("g++"), "-march=native", "-Q", "--help=target"], capture_output=True, text=True, timeout=60, check=True)
     return hashlib.sha256(done.stdout.encode()).hexdigest()[:16]
-

@@ -1,6 +1,7 @@
 """The golden model: an integer network on integer images, in numpy, following docs/hardware.md line by line.
 
-Written apart from the PyTorch modules it is compared with; the generated circuits are compared with it.
+Post-processing and pooling are written apart from the PyTorch modules they are compared with; products are the operators' arithmetic
+on both sides, which tests hold to bit-by-bit references and to the circuits. The generated circuits are compared with it.
 """
 
 import numpy as np

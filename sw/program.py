@@ -108,10 +108,15 @@ class Program:
             metadata = json.loads(data[8 : 8 + size])["__metadata__"]
             tensors = load_tensors(data)
             text = metadata["program"]
+        except FileNotFoundError:
+            raise BadInput(f"There is no program {path}. `gatewright explore` writes one in each run's folder.") from None
         except (OSError, ValueError, KeyError, SafetensorError) as error:
-            raise BadInput(f"{path} is not a program file ({type(error).__name__}: {error}). Generate it again.") from None
+            why = error.strerror if isinstance(error, OSError) else "its header or its tensors cannot be read"
+            raise BadInput(f"{path} is not a program file, or is damaged: {why}. Run `gatewright explore` again, or use a copy.") from None
         if _digest(text, tensors) != metadata.get("sha256"):
-            raise BadInput(f"{path} is damaged: its content does not match the hash stored in it. Generate it again.")
+            raise BadInput(
+                f"{path} is damaged: its content does not match the hash stored in it. Run `gatewright explore` again, or use a copy."
+            )
         facts = json.loads(text)
         if facts["format"] != FORMAT:
             raise BadInput(f"{path} has program format {facts['format']}; this version reads {FORMAT}. Generate it again.")

@@ -92,5 +92,5 @@ def test_a_damaged_program_file_is_refused(tmp_path: Path) -> None:
         path.write_bytes(good[:length])
         with pytest.raises(BadInput, match="program"):
             Program.load(path)
-    with pytest.raises(BadInput, match="is not a program file"):
+    with pytest.raises(BadInput, match="There is no program"):
         Program.load(tmp_path / "none")
