@@ -156,6 +156,11 @@ def test_a_run_goes_on_as_it_began(short: tuple[Path, dict[str, Any]]) -> None:
     assert "was started with search.epochs = 1, and now it is 3" in errors
 
 
+def heed_interrupts() -> None:
+    """In a child: shells' background jobs and pytest's workers ignore interrupts, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def finished_trials(database: Path) -> int:
     """How many trials a study has finished, while it may be writing."""
     if not database.is_file():
@@ -168,7 +173,9 @@ def finished_trials(database: Path) -> int:
 def test_an_interrupted_run_resumes(short: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     (tmp_path / "short.toml").write_text(CONFIG)
     command = [sys.executable, "-m", "gatewright.cli.main", "explore", "short.toml"]
-    process = subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    )
     database = tmp_path / "runs" / "short-1" / "study.db"
     while process.poll() is None and not finished_trials(database):
         time.sleep(0.05)
