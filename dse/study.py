@@ -6,9 +6,12 @@ uninterrupted one, and nothing is evaluated twice.
 """
 
 import hashlib
+import signal
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -95,15 +98,20 @@ class Study:
         size = min(self.search.generation, self.search.trials - (len(proper) - len(started)))
         seen = {r.architecture.content_hash: r.number for r in proper if r.architecture is not None}
         for record in records:  # asked, but interrupted before it was classified
-            if record.state == TrialState.RUNNING and record.architecture is None:
+            if record.state != TrialState.RUNNING or record.architecture is not None:
+                continue
+            if record.params.keys() != self.space.keys():  # killed in the middle of asking
+                self.optuna.tell(record.number, state=TrialState.FAIL)
+            else:
                 self._classify(record.number, record.params, number, classify, seen)
         tries = 0
         while len(seen) < len(proper) - len(started) + size and tries < TRIES * size:
             tries += 1
-            count = len(self.optuna.get_trials(deepcopy=False))
-            self.optuna.sampler = sampler(self.search, count)
-            trial = self.optuna.ask(fixed_distributions=self.space)
-            self._classify(trial.number, trial.params, number, classify, seen)
+            with uninterrupted():
+                count = len(self.optuna.get_trials(deepcopy=False))
+                self.optuna.sampler = sampler(self.search, count)
+                trial = self.optuna.ask(fixed_distributions=self.space)
+                self._classify(trial.number, trial.params, number, classify, seen)
         return [r for r in self.records() if r.architecture is not None and r.generation == number]
 
     def _classify(self, number: int, params: Params, generation: int, classify: Classify, seen: dict[str, int]) -> None:
@@ -165,6 +173,25 @@ class Study:
 
     def _record(self, number: int, key: str, value: str | int) -> None:
         self._trial(number).set_user_attr(key, value)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Interrupts wait for the end of the block: a trial that is half asked could not be finished as it began."""
+    came: list[int] = []
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: handler for number, handler in handlers.items() if callable(handler)}
+        for number in before:
+            signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 def sampler(search: Search, number: int) -> BaseSampler:

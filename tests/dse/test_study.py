@@ -1,5 +1,6 @@
 """A study that is interrupted at any point and resumed equals one that is not."""
 
+import signal
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from optuna.trial import TrialState
 from gatewright.dse.config import Search
 from gatewright.dse.evaluate import Outcome
 from gatewright.dse.space import Params
-from gatewright.dse.study import Record, Study, tally
+from gatewright.dse.study import Record, Study, tally, uninterrupted
 from gatewright.hw.config import integer
 from gatewright.hw.errors import BadInput
 from gatewright.sim.metrics import Metrics
@@ -143,3 +144,15 @@ def test_a_small_space_ends_early(tmp_path: Path) -> None:
         energy=lambda o: 1.0,
     )
     assert tally(records)["trained"] == 1
+
+
+def test_an_interrupt_waits_until_a_trial_is_asked() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # pytest's workers ignore interrupts
+    reached = False
+    try:
+        with pytest.raises(KeyboardInterrupt), uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            reached = True
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert reached
