@@ -147,12 +147,17 @@ def test_a_small_space_ends_early(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_waits_until_a_trial_is_asked() -> None:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # pytest's workers ignore interrupts
-    reached = False
-    try:
-        with pytest.raises(KeyboardInterrupt), uninterrupted():
+    reached = []
+
+    def asking() -> None:
+        with uninterrupted():
             signal.raise_signal(signal.SIGINT)
-            reached = True
+            reached.append(True)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # pytest's workers ignore interrupts
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            asking()
     finally:
         signal.signal(signal.SIGINT, before)
     assert reached
