@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gatewright.dse import space
-from gatewright.dse.config import RunConfig
+from gatewright.dse.config import AcceleratorSpace, RunConfig
 from gatewright.hw.config import integer, stochastic, xnor
 from gatewright.hw.errors import BadInput
 
@@ -86,3 +86,11 @@ def test_a_grid_needs_the_longest_stream_of_each_kind() -> None:
 def test_a_bad_configuration_is_refused(tables: dict[str, Any], text: str) -> None:
     with pytest.raises(BadInput, match=text):
         config(**tables)
+
+
+@pytest.mark.parametrize(("field", "value"), [("rows", 0), ("rows", 65), ("cols", 3), ("operand_bits", 48), ("accumulator_depth", 3)])
+def test_every_accelerator_choice_must_be_legal(field: str, value: int) -> None:
+    choices = {"rows": (1, 2), "cols": (2,)}
+    AcceleratorSpace(**choices)
+    with pytest.raises(BadInput, match=field):
+        AcceleratorSpace(**(choices | {field: (value,)}))
