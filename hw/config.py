@@ -1,6 +1,6 @@
 """What can be built: `Operator` says how a layer multiplies, `AcceleratorConfig` what the accelerator is made of."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -8,7 +8,11 @@ from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
 
 Coding = Literal["bipolar", "sign_magnitude"]
-Source = Literal["lfsr", "sobol"]
+Source = Literal["lfsr", "sobol", "counter"]
+Adder = Literal["exact", "approximate", "mux", "or"]
+Variant = Literal["l1", "mfnet"]
+NumberFormat = Literal["fp32", "fp16", "bf16"]
+OPTIONS = ("stream_length", "coding", "source", "sharing", "adder", "exponents", "variant", "zero_sign", "number_format")
 
 
 def container(bits: int) -> int:
@@ -20,26 +24,36 @@ class Operator(Noun):
     """How one layer multiplies and adds, and at which precision.
 
     `weight_bits` and `activation_bits` count the sign where there is one. Weights are signed; activations are unsigned unless
-    `activation_signed`. The stochastic operator also has a stream length in bits, a coding and a number source.
+    `activation_signed`. The other fields are options: each kind has its own (`OPTIONS` of its circuit module, with their
+    defaults), and None stands in those of the other kinds.
     """
 
     kind: str
-    weight_bits: int = Field(ge=1, le=8)
-    activation_bits: int = Field(ge=1, le=8)
+    weight_bits: int = Field(ge=1, le=32)
+    activation_bits: int = Field(ge=1, le=32)
     activation_signed: bool = False
-    stream_length: int | None = None
-    coding: Coding | None = None
-    source: Source | None = None
+    stream_length: int | None = Field(default=None, description="stochastic: bits of a stream")
+    coding: Coding | None = Field(default=None, description="stochastic: what a stream's density stands for")
+    source: Source | None = Field(default=None, description="stochastic: what the operands are compared with")
+    sharing: int | None = Field(default=None, description="stochastic: neighbouring lanes that compare with the same numbers")
+    adder: Adder | None = Field(default=None, description="stochastic: how an element's pulses are added")
+    exponents: int | None = Field(default=None, description="shift: how many exponents a weight may have, 0 to exponents - 1")
+    variant: Variant | None = Field(default=None, description="multiplication_free: which of the two published sums")
+    zero_sign: Literal[0, 1] | None = Field(default=None, description="multiplication_free: sgn(0)")
+    number_format: NumberFormat | None = Field(default=None, description="float: the format of operands and sum")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _options(cls, data: Any) -> Any:
+        """Options left out take the default of their kind."""
+        from gatewright.hw.operators import modules  # the registry imports this module
+
+        module = modules().get(str(data.get("kind"))) if isinstance(data, dict) else None
+        return data if module is None else data | {name: value for name, value in module.OPTIONS.items() if data.get(name) is None}
 
     @model_validator(mode="after")
     def _check(self) -> "Operator":
-        stochastic = (self.stream_length, self.coding, self.source)
-        if self.kind == "stochastic":
-            if None in stochastic:
-                raise ValueError("a stochastic operator needs stream_length, coding and source")
-        elif stochastic != (None, None, None):
-            raise ValueError(f"stream_length, coding and source belong to kind 'stochastic', not {self.kind!r}")
-        from gatewright.hw.operators import rules  # the registry imports this module
+        from gatewright.hw.operators import rules
 
         rules(self)
         return self
@@ -74,11 +88,9 @@ class Operator(Noun):
     @property
     def name(self) -> str:
         """Short and unique among operators: `int8`, `int4x8` (weights x activations), `sc_bipolar_sobol64_8`."""
-        sign = "s" if self.activation_signed and self.kind != "stochastic" else ""
-        bits = str(self.weight_bits) if self.weight_bits == self.activation_bits else f"{self.weight_bits}x{self.activation_bits}"
-        if self.kind == "stochastic":
-            return f"sc_{self.coding}_{self.source}{self.stream_length}_{bits}"
-        return {"xnor": "xnor", "binary_weight": f"bw{self.activation_bits}{sign}"}.get(self.kind, f"{self.kind}{bits}{sign}")
+        from gatewright.hw.operators import circuit
+
+        return circuit(self).name(self)
 
 
 def integer(weight_bits: int, activation_bits: int | None = None, *, signed: bool = False) -> Operator:
@@ -119,6 +131,10 @@ class AcceleratorConfig(Noun):
 
     Sizes: `activation_words` and `weight_words` are words of `operand_bits` in each row's and each column's buffer,
     `output_words` rows of the output buffer (`output_bits` wide each), `parameter_words` output-channel groups.
+    `pipeline_stages`: registers between a processing element's operands and its accumulator: the lanes' sum, and with two also
+    after the first level of the lanes' adder tree. `split`: one lane array that divides at run time into the widths of the `int`,
+    `binary_weight` and `xnor` operators, in place of a lane circuit for each. `isolation`: operands of lane circuits that are not
+    in use stand still; without it every circuit sees every operand.
     """
 
     rows: int = Field(ge=1, le=64)
@@ -132,8 +148,10 @@ class AcceleratorConfig(Noun):
     output_words: int = Field(default=256, ge=4, le=32768)
     parameter_words: int = Field(default=32, ge=2, le=4096)
     memory_interval: int = Field(default=1, ge=1, le=64)
-    pipeline_stages: Literal[0, 1] = 1
+    pipeline_stages: Literal[0, 1, 2] = 1
     pooling: bool = True
+    split: bool = False
+    isolation: bool = True
 
     @model_validator(mode="after")
     def _check(self) -> "AcceleratorConfig":
@@ -151,6 +169,10 @@ class AcceleratorConfig(Noun):
             raise ValueError(f"output_words must be at most {most} with {self.cols} cols; got {self.output_words}")
         if len(set(self.operators)) != len(self.operators):
             raise ValueError("operators must differ from each other")
+        from gatewright.hw.operators import circuit
+
+        if blocks := [o.name for o in self.operators if not hasattr(circuit(o), "Lanes")]:
+            raise ValueError(f"{', '.join(blocks)} is measured as a block of its own and cannot run on a grid")
         return self
 
     def path(self, operator: Operator) -> int:

@@ -100,13 +100,13 @@ def workload(*layers: Layer) -> Callable[[], Workload]:
 
 WRONG: list[tuple[Callable[[], Noun], str]] = [
     (operator(bits=3), "Operator: bits: is not a known key; check its spelling."),
-    (operator(weight_bits=9), "Operator: weight_bits: Input should be less than or equal to 8 (got 9)."),
+    (operator(weight_bits=9), "Operator: int takes weights and activations of 2 to 8 bits; for one bit use xnor or binary_weight."),
     (operator(weight_bits=0), "Operator: weight_bits: Input should be greater than or equal to 1 (got 0)."),
     (operator(weight_bits=1), "Operator: int takes weights and activations of 2 to 8 bits; for one bit use xnor or binary_weight."),
     (operator(kind="log"), "Operator: kind must be one of binary_weight, int, stochastic, xnor; got 'log'."),
     (operator(kind="xnor"), "Operator: xnor has weight_bits = activation_bits = 1, unsigned."),
-    (operator(kind="stochastic"), "Operator: a stochastic operator needs stream_length, coding and source."),
-    (operator(stream_length=8), "Operator: stream_length, coding and source belong to kind 'stochastic', not 'int'."),
+    (operator(kind="stochastic"), "Operator: kind 'stochastic' needs stream_length, coding, source."),
+    (operator(stream_length=8), "Operator: stream_length cannot be given with kind 'int'."),
     (lambda: Operator(kind="int", weight_bits=8), "Operator: activation_bits: Field required."),  # type: ignore[call-arg]
     (lambda: stochastic(100), "Operator: stream_length must be a multiple of the lane width 8 from 8 to 4096; got 100."),
     (lambda: stochastic(64, bits=2), "Operator: stochastic takes weights and activations of 3 to 8 bits."),

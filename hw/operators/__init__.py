@@ -25,15 +25,27 @@ def modules() -> dict[str, ModuleType]:
 
 
 def circuit(operator: Operator) -> ModuleType:
-    """The circuit module of an operator. A module has `check(operator)`, `EDGES` and `lane_sum(...)`: see `int.py`."""
+    """The circuit module of an operator: see `int.py` for what a module has.
+
+    `OPTIONS`, `EXAMPLES`, `check`, `name` and `named` are every module's; `datapath`, `sum_range`, `encoded_bits` and `Lanes` those of
+    operators that run on a grid.
+    """
     return modules()[operator.kind]
 
 
 def rules(operator: Operator) -> None:
     """Raise ValueError, naming the rule, for an operator whose circuit cannot be built."""
+    from gatewright.hw.config import OPTIONS
+
     if operator.kind not in modules():
         raise ValueError(f"kind must be one of {', '.join(sorted(modules()))}; got {operator.kind!r}")
-    modules()[operator.kind].check(operator)
+    module = modules()[operator.kind]
+    given = [name for name in OPTIONS if getattr(operator, name) is not None]
+    if missing := [name for name in module.OPTIONS if name not in given]:
+        raise ValueError(f"kind {operator.kind!r} needs {', '.join(missing)}")
+    if foreign := [name for name in given if name not in module.OPTIONS]:
+        raise ValueError(f"{', '.join(foreign)} cannot be given with kind {operator.kind!r}")
+    module.check(operator)
 
 
 def datapaths(operators: Iterable[Operator]) -> list[list[Operator]]:

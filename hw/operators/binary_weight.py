@@ -1,5 +1,9 @@
 """Weights of -1 and +1: a lane adds or subtracts its activation."""
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 
@@ -7,10 +11,24 @@ from gatewright.hw.arithmetic import balanced_sum, lane_ports, popcount
 from gatewright.hw.config import Operator
 
 
+OPTIONS: Mapping[str, Any] = {}
+EXAMPLES = "bw8 (binary weights)"
+
+
+def name(operator: Operator) -> str:
+    return f"bw{operator.activation_bits}{'s' if operator.activation_signed else ''}"
+
+
+def named(text: str) -> dict[str, Any] | None:
+    """The fields of the operator that `name` calls so, None if it is another kind's."""
+    match = re.fullmatch(r"bw(\d)(s?)", text)
+    return match and {"weight_bits": 1, "activation_bits": int(match[1]), "activation_signed": bool(match[2])}
+
+
 def check(operator: Operator) -> None:
     if operator.weight_bits != 1:
         raise ValueError("binary_weight has weight_bits = 1")
-    if operator.activation_bits < 2:
+    if not 2 <= operator.activation_bits <= 8:
         raise ValueError("binary_weight takes activations of 2 to 8 bits; for one bit use xnor")
 
 

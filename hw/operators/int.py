@@ -1,10 +1,29 @@
 """Two's complement multiplication: the ordinary operator."""
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 
 from gatewright.hw.arithmetic import balanced_sum, lane_ports
 from gatewright.hw.config import Operator
+
+
+OPTIONS: Mapping[str, Any] = {}  # optional fields of this kind, with their defaults; None must be given
+EXAMPLES = "int8, int4x8 (weights x activations), int8s (signed activations)"
+
+
+def name(operator: Operator) -> str:
+    bits, same = operator.weight_bits, operator.weight_bits == operator.activation_bits
+    return f"int{bits}{'' if same else f'x{operator.activation_bits}'}{'s' if operator.activation_signed else ''}"
+
+
+def named(text: str) -> dict[str, Any] | None:
+    """The fields of the operator that `name` calls so, None if it is another kind's."""
+    match = re.fullmatch(r"int(\d)(?:x(\d))?(s?)", text)
+    return match and {"weight_bits": int(match[1]), "activation_bits": int(match[2] or match[1]), "activation_signed": bool(match[3])}
 
 
 def check(operator: Operator) -> None:

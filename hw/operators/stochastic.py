@@ -4,6 +4,10 @@
 XNOR operator's lanes unchanged; sign-magnitude streams use AND and an up-down count.
 """
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -14,12 +18,37 @@ from gatewright.hw.operators import xnor
 from gatewright.hw.operators.sources import Side, pulse
 
 
+OPTIONS: Mapping[str, Any] = {"stream_length": None, "coding": None, "source": None}
+EXAMPLES = "sc_sign_magnitude_sobol64_8, sc_bipolar_lfsr256_8"
+
+
+def name(operator: Operator) -> str:
+    weights, activations = operator.weight_bits, operator.activation_bits
+    bits = str(weights) if weights == activations else f"{weights}x{activations}"
+    return f"sc_{operator.coding}_{operator.source}{operator.stream_length}_{bits}"
+
+
+def named(text: str) -> dict[str, Any] | None:
+    """The fields of the operator that `name` calls so, None if it is another kind's."""
+    match = re.fullmatch(r"sc_(bipolar|sign_magnitude)_(lfsr|sobol)(\d+)_(\d)(?:x(\d))?", text)
+    return match and {
+        "coding": match[1],
+        "source": match[2],
+        "stream_length": int(match[3]),
+        "weight_bits": int(match[4]),
+        "activation_bits": int(match[5] or match[4]),
+        "activation_signed": match[1] == "bipolar",
+    }
+
+
 def check(operator: Operator) -> None:
     width, length = operator.width, operator.stream_length or 0
     if not (3 <= operator.weight_bits <= 8 and 3 <= operator.activation_bits <= 8):
         raise ValueError("stochastic takes weights and activations of 3 to 8 bits")
     if not 8 <= length <= 4096 or length % width:
         raise ValueError(f"stream_length must be a multiple of the lane width {width} from 8 to 4096; got {length}")
+    if operator.source == "counter":
+        raise ValueError("the grid's streams come from lfsr or sobol sources")
     if operator.activation_signed != (operator.coding == "bipolar"):
         raise ValueError("bipolar activations are signed, sign_magnitude activations unsigned")
 

@@ -1,10 +1,26 @@
 """One-bit weights and activations: XNOR and popcount. Bipolar stochastic streams use the same lanes."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 
 from gatewright.hw.arithmetic import lane_ports, popcount
 from gatewright.hw.config import Operator
+
+
+OPTIONS: Mapping[str, Any] = {}
+EXAMPLES = "xnor"
+
+
+def name(operator: Operator) -> str:
+    return "xnor"
+
+
+def named(text: str) -> dict[str, Any] | None:
+    """The fields of the operator that `name` calls so, None if it is another kind's."""
+    return {"weight_bits": 1, "activation_bits": 1} if text == "xnor" else None
 
 
 def check(operator: Operator) -> None:
