@@ -10,7 +10,6 @@ from amaranth.lib import wiring
 from gatewright.hw.arithmetic import balanced_sum, lane_ports, popcount
 from gatewright.hw.config import Operator
 
-
 OPTIONS: Mapping[str, Any] = {}
 EXAMPLES = "bw8 (binary weights)"
 

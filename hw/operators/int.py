@@ -10,7 +10,6 @@ from amaranth.lib import wiring
 from gatewright.hw.arithmetic import balanced_sum, lane_ports
 from gatewright.hw.config import Operator
 
-
 OPTIONS: Mapping[str, Any] = {}  # optional fields of this kind, with their defaults; None must be given
 EXAMPLES = "int8, int4x8 (weights x activations), int8s (signed activations)"
 

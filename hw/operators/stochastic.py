@@ -17,7 +17,6 @@ from gatewright.hw.config import Operator
 from gatewright.hw.operators import xnor
 from gatewright.hw.operators.sources import Side, pulse
 
-
 OPTIONS: Mapping[str, Any] = {"stream_length": None, "coding": None, "source": None}
 EXAMPLES = "sc_sign_magnitude_sobol64_8, sc_bipolar_lfsr256_8"
 

@@ -9,7 +9,6 @@ from amaranth.lib import wiring
 from gatewright.hw.arithmetic import lane_ports, popcount
 from gatewright.hw.config import Operator
 
-
 OPTIONS: Mapping[str, Any] = {}
 EXAMPLES = "xnor"
 

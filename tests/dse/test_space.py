@@ -73,7 +73,7 @@ def test_a_grid_needs_the_longest_stream_of_each_kind() -> None:
         ({"target": {}}, "give exactly one of accuracy_min .* got accuracy_min = None and energy_pj_max = None"),
         ({"target": {"accuracy_min": 0.9, "energy_pj_max": 1e6}}, "give exactly one of accuracy_min"),
         ({"target": {"accuracy_min": 95}}, r"accuracy_min: Input should be less than 1 \(got 95\)"),
-        ({"operators": {"choices": ["int9"]}}, "weight_bits"),
+        ({"operators": {"choices": ["int9"]}}, "int takes weights and activations of 2 to 8 bits"),
         ({"operators": {"choices": ["float"]}}, "There is no operator named 'float'. Names are like bw8"),
         ({"network": {"widths": []}}, "widths"),
         ({"network": {"widths": [0]}}, r"widths must be at least 1; got \[0\]"),
