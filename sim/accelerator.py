@@ -14,7 +14,7 @@ import numpy as np
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.errors import BadInput, Mismatch
 from gatewright.sim import bits
-from gatewright.sim.energy import energy
+from gatewright.sim.energy_analysis import energy
 from gatewright.sim.energy_report import EnergyReport
 from gatewright.sim.gates import GateSimulation, Toggles
 from gatewright.sim.memories import DRAM

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gatewright.sim.energy import energy
+from gatewright.sim.energy_analysis import energy
 from gatewright.sim.gates import simulate
 from gatewright.sim.netlist import Netlist
 from gatewright.sim.synthesis import synthesise

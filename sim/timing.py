@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gatewright.hw.errors import BadInput
 from gatewright.sim.cells import Arc, Cell, Table
-from gatewright.sim.energy import net_loads
+from gatewright.sim.energy_analysis import net_loads
 from gatewright.sim.levels import Batch, levels
 from gatewright.sim.liberty_syntax import Floats
 from gatewright.sim.netlist import OPEN, ZERO, Cells, Netlist, Path_

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gatewright.hw.errors import BadInput
-from gatewright.sim.energy import energy
+from gatewright.sim.energy_analysis import energy
 from gatewright.sim.gates import Accesses, Toggles
 from gatewright.sim.memories import ihp130_memories
 from gatewright.sim.netlist import Cells, Memory, Netlist
