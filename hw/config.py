@@ -121,6 +121,12 @@ def stochastic(stream_length: int, coding: Coding = "sign_magnitude", source: So
     )
 
 
+def floating(number_format: NumberFormat) -> Operator:
+    """Floating point, product and sum rounded separately: a measured baseline, not part of programs."""
+    bits = 32 if number_format == "fp32" else 16
+    return Operator(kind="float", weight_bits=bits, activation_bits=bits, activation_signed=True, number_format=number_format)
+
+
 MULTIPLIER_BITS = 8  # requantisation multiplies by an unsigned integer of this width; training simulates it exactly
 SHIFT_MAX = 31
 OUTPUT_PLACES = 1 << 16  # places of `cols` bits in the output buffer that an instruction can address
