@@ -79,7 +79,7 @@ def _grid(s: Shape) -> list[Part]:
     found = [Part("element", "element", s.elements, {"bits": s.elements * (acc * depth + held)}, _times(s.elements, file))]
     for side, number in (("activation", c.rows), ("weight", c.cols)):
         operands = [pair[side == "weight"] for pair in s.encoded]
-        shared = sum(bits * (len(path) - 1) for bits, path in zip(operands, s.paths, strict=True))
+        shared = sum(bits * (len(path.operators) - 1) for bits, path in zip(operands, s.paths, strict=True))
         edge = {"bits": sum(operands), "shared": shared, "gates": len(s.streams) * c.operand_bits, "one": 1}
         found.append(Part(f"{side}_edge", "edge", number, {"bits": number * sum(operands)}, _times(number, edge)))
     merged = (c.rows - 1) * c.cols * acc
@@ -90,10 +90,9 @@ def _grid(s: Shape) -> list[Part]:
 def _lanes(s: Shape) -> list[Part]:
     found = []
     for i, path in enumerate(s.paths):
-        operator = path[0]
-        name = circuit(operator).datapath(operator)
+        operator = path.operators[0]
         family, features = lane_features(operator, s.config.operand_bits)
-        found.append(Part(f"lanes:{name}", family, s.elements, {}, _times(s.elements, features), operator, i))
+        found.append(Part(f"lanes:{path.name}", family, s.elements, {}, _times(s.elements, features), operator, i))
     return found
 
 

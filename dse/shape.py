@@ -5,7 +5,8 @@ from functools import cached_property, lru_cache
 
 from gatewright.hw.arithmetic import range_bits
 from gatewright.hw.config import AcceleratorConfig, Operator
-from gatewright.hw.operators import circuit, datapaths
+from gatewright.hw.datapath import Datapath, datapaths
+from gatewright.hw.operators import circuit
 
 
 @dataclass(frozen=True)
@@ -15,19 +16,18 @@ class Shape:
     config: AcceleratorConfig
 
     @cached_property
-    def paths(self) -> list[list[Operator]]:
-        return datapaths(self.config.operators)
+    def paths(self) -> tuple[Datapath, ...]:
+        return datapaths(self.config)
 
     @cached_property
     def sums(self) -> list[int]:
         """The lane sum of each datapath; of counts without the sign, which is always zero."""
-        ranges = [circuit(path[0]).sum_range(path[0], self.config.operand_bits) for path in self.paths]
-        return [range_bits(low, high) - (low >= 0) for low, high in ranges]
+        return [range_bits(low, high) - (low >= 0) for low, high in (path.sum_range for path in self.paths)]
 
     @cached_property
     def encoded(self) -> list[tuple[int, int]]:
         """Operand bits of each datapath at a row's and at a column's edge that its lanes read: synthesis removes the others."""
-        return [self._encoded(path[0]) for path in self.paths]
+        return [self._encoded(path.operators[0]) for path in self.paths]
 
     def _encoded(self, operator: Operator) -> tuple[int, int]:
         activations, weights = circuit(operator).encoded_bits(operator, self.config.operand_bits)
@@ -79,7 +79,7 @@ class Shape:
     def path_of(self, operator: Operator) -> int:
         """Number of the datapath that runs a layer's operator."""
         mine = self.config.operators[self.config.path(operator)]
-        return next(i for i, path in enumerate(self.paths) if mine in path)
+        return next(i for i, path in enumerate(self.paths) if mine in path.operators)
 
 
 @lru_cache(maxsize=4096)

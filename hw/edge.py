@@ -5,7 +5,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from gatewright.hw.config import AcceleratorConfig, Operator
-from gatewright.hw.operators import circuit, datapaths
+from gatewright.hw.datapath import datapaths
+from gatewright.hw.operators import circuit
 from gatewright.hw.operators.sources import Side
 
 
@@ -15,34 +16,42 @@ def encoded(config: AcceleratorConfig) -> list[Operator]:
 
 
 class Edge(wiring.Component):
-    """Registers the operand word of the selected operator, encoded, in that operator's datapath; the others stand still.
+    """Registers the operand word of the selected operator, encoded, in that operator's datapath; the others stand still (unless the
+    configuration does without isolation).
 
     `select` has one bit per operator of the configuration; `numbers{i}` are the shared source's numbers for encoded operator i.
     """
 
     def __init__(self, config: AcceleratorConfig, side: Side) -> None:
         self.config, self.side = config, side
-        self.paths = datapaths(config.operators)
+        self.paths = datapaths(config)
         self.encoded = encoded(config)
         ports: dict[str, object] = {"word": In(config.operand_bits), "select": In(len(config.operators))}
         for i, operator in enumerate(self.encoded):
             bits = circuit(operator).number_bits(operator, side)
             ports[f"numbers{i}"] = In(bits * operator.width)
         for i, path in enumerate(self.paths):
-            ports[f"operand{i}"] = Out(circuit(path[0]).encoded_bits(path[0], config.operand_bits)[side == "weight"])
+            ports[f"operand{i}"] = Out(path.encoded_bits[side == "weight"])
         super().__init__(ports)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         for i, path in enumerate(self.paths):
             operand = getattr(self, f"operand{i}")
-            for operator in path:
-                word: Value = self.word
-                if operator in self.encoded:
-                    word = self._encode(m, operator)
-                with m.If(self.select[self.config.operators.index(operator)]):
+            words = {operator: path.operand(operator, self._word(m, operator), self.side) for operator in path.operators}
+            if not self.config.isolation:
+                with m.If(self.select.any()):
+                    m.d.sync += operand.eq(words[path.operators[0]])
+            for operator, word in words.items():
+                with m.If(self._selected(operator)):
                     m.d.sync += operand.eq(word)
         return m
+
+    def _selected(self, operator: Operator) -> Value:
+        return self.select[self.config.operators.index(operator)]
+
+    def _word(self, m: Module, operator: Operator) -> Value:
+        return self._encode(m, operator) if operator in self.encoded else self.word
 
     def _encode(self, m: Module, operator: Operator) -> Value:
         """The stream bits of a word. The generator's input stands still while another operator is at work."""
@@ -50,7 +59,7 @@ class Edge(wiring.Component):
         encoder = circuit(operator).Encoder(operator, self.config.operand_bits, self.side)
         m.submodules[f"encoder{number}"] = encoder
         gate = Signal()
-        m.d.comb += gate.eq(self.select[self.config.operators.index(operator)])
+        m.d.comb += gate.eq(self._selected(operator) if self.config.isolation else 1)
         numbers = getattr(self, f"numbers{number}")
         bits = len(numbers) // operator.width
         m.d.comb += encoder.word.eq(self.word & gate.replicate(self.config.operand_bits))

@@ -1,14 +1,18 @@
 """Rows x columns of processing elements between their edges, with the shared number sources of stochastic operators."""
 
-from amaranth.hdl import Cat, Module, signed
+from collections.abc import Iterable
+
+from amaranth.hdl import Cat, Module, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from gatewright.hw.config import AcceleratorConfig
+from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.edge import Edge, encoded
 from gatewright.hw.element import Element
-from gatewright.hw.operators import circuit, datapaths
+from gatewright.hw.datapath import datapaths
+from gatewright.hw.operators import circuit
 from gatewright.hw.operators.sources import NumberSource, Side
+from gatewright.hw.split import mode_of
 
 
 class Grid(wiring.Component):
@@ -24,7 +28,7 @@ class Grid(wiring.Component):
                 "edge_select": In(len(config.operators)),
                 "edge_step": In(step_bits),
                 "operator_select": In(len(config.operators)),
-                "sum_enable": In(1),
+                "sum_enable": In(max(1, config.pipeline_stages)),
                 "accumulate": In(1),
                 "clear": In(1),
                 "index": In(index),
@@ -40,8 +44,11 @@ class Grid(wiring.Component):
         rows = [self._edge(m, "activation", r) for r in range(config.rows)]
         cols = [self._edge(m, "weight", c) for c in range(config.cols)]
         self._sources(m, rows, cols)
-        paths = datapaths(config.operators)
-        select = Cat(Cat(self.operator_select[config.operators.index(o)] for o in path).any() for path in paths)
+        paths = datapaths(config)
+        select = Cat(self._selected(path.operators) for path in paths)
+        modes = Cat(
+            self._selected(operator for operator in path.operators if mode_of(operator) == mode) for path in paths for mode in path.modes
+        )
         elements = {}
         for r in range(config.rows):
             for c in range(config.cols):
@@ -52,6 +59,7 @@ class Grid(wiring.Component):
                 m.d.comb += [
                     e.sum_select.eq(select),
                     e.sum_enable.eq(self.sum_enable),
+                    *([e.mode.eq(modes)] if len(modes) else []),
                     e.valid.eq(self.accumulate),
                     e.clear.eq(self.clear),
                     e.index.eq(self.index),
@@ -64,6 +72,10 @@ class Grid(wiring.Component):
                 value = value | elements[r, c].drained
             m.d.comb += self.drained[c].eq(value)
         return m
+
+    def _selected(self, operators: Iterable[Operator]) -> Value:
+        """Whether one of these operators is at work."""
+        return Cat(self.operator_select[self.config.operators.index(operator)] for operator in operators).any()
 
     def _edge(self, m: Module, side: Side, number: int) -> Edge:
         edge = Edge(self.config, side)

@@ -17,8 +17,8 @@ TOKEN_DELAY = 2  # cycles from a block's last issue to its token, plus the pipel
 class Sequencer(wiring.Component):
     """Issues the loops' iterations in order.
 
-    Cycle of issue: buffer addresses. One later: operand words and `edge_*`. Two later: operands registered, `sum_enable`. Then
-    (one more with a pipeline stage) `accumulate`, `clear`, `index`. `token` says that a block's sums are complete from the next cycle on.
+    Cycle of issue: buffer addresses. One later: operand words and `edge_*`. Two later: operands registered, `sum_enable`, a bit
+    and a cycle for each pipeline stage. Then `accumulate`, `clear`, `index`. `token` says that a block's sums are complete from the next cycle on.
     A block may begin only if fewer than two are undrained (`drained` takes one away).
     """
 
@@ -38,7 +38,7 @@ class Sequencer(wiring.Component):
                 "weight_address": Out((config.weight_words - 1).bit_length()),
                 "edge_select": Out(len(config.operators)),
                 "edge_step": Out(self.step_bits),
-                "sum_enable": Out(1),
+                "sum_enable": Out(max(1, config.pipeline_stages)),
                 "operator_select": Out(len(config.operators)),
                 "accumulate": Out(1),
                 "clear": Out(1),
@@ -115,7 +115,7 @@ class Sequencer(wiring.Component):
             self.edge_select.eq(Mux(valid[1], selected, 0)),
             self.edge_step.eq(edge_step),
             self.operator_select.eq(selected),
-            self.sum_enable.eq(valid[2]),
+            self.sum_enable.eq(Cat(valid[2 : 2 + len(self.sum_enable)])),
             self.accumulate.eq(valid[-1]),
             self.clear.eq(clear[-1]),
             self.index.eq(index[-1]),

@@ -17,7 +17,7 @@ from pydantic import Field
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
-from gatewright.hw.operators import circuit, datapaths
+from gatewright.hw.datapath import datapaths
 from gatewright.sim.accelerator import Measured, block_kind
 from gatewright.sim.netlist import Netlist, Path_
 from gatewright.sim.technology import Technology
@@ -87,8 +87,7 @@ def part_of(path: Path_, config: AcceleratorConfig) -> str:
         return block_kind(path)
     unit, inner = path[2], path[3] if len(path) > 3 else ""
     if inner.startswith("lanes"):
-        operator = datapaths(config.operators)[int(inner.removeprefix("lanes"))][0]
-        return f"lanes:{circuit(operator).datapath(operator)}"
+        return f"lanes:{datapaths(config)[int(inner.removeprefix('lanes').partition('_')[0])].name}"
     streams = [operator for operator in config.operators if operator.kind == "stochastic"]
     if inner.startswith("encoder"):
         return f"encoder.{unit.split('_')[0]}:{streams[int(inner.removeprefix('encoder'))].name}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -46,11 +45,3 @@ def rules(operator: Operator) -> None:
     if foreign := [name for name in given if name not in module.OPTIONS]:
         raise ValueError(f"{', '.join(foreign)} cannot be given with kind {operator.kind!r}")
     module.check(operator)
-
-
-def datapaths(operators: Iterable[Operator]) -> list[list[Operator]]:
-    """Operators grouped by the lane circuit they share, in order of first appearance."""
-    groups: dict[str, list[Operator]] = {}
-    for operator in operators:
-        groups.setdefault(circuit(operator).datapath(operator), []).append(operator)
-    return list(groups.values())

@@ -42,6 +42,19 @@ CONFIGS = {
     "wide": accelerator(1, 16, 32, xnor(), binary_weight(3), accumulator_bits=12, output_words=16),
     "tall": accelerator(7, 1, 64, xnor(), integer(2), accumulator_bits=32, memory_interval=4, accumulator_depth=4),
     "streams": accelerator(2, 4, 32, LFSR, stochastic(40, "bipolar"), accumulator_depth=4, memory_interval=2),
+    "split": accelerator(
+        3,
+        4,
+        64,
+        *(integer(8), integer(4, signed=True), integer(2), integer(4, 8), xnor(), binary_weight(8), binary_weight(2, signed=True)),
+        split=True,
+        pipeline_stages=2,
+        weight_words=128,
+    ),
+    "split halves": accelerator(2, 2, 32, integer(8, signed=True), integer(3), BIPOLAR, split=True, isolation=False),
+    "deep pipeline": accelerator(
+        2, 4, 64, integer(8), binary_weight(5), xnor(), SOBOL, pipeline_stages=2, isolation=False, accumulator_depth=4, weight_words=128
+    ),
     "tiny buffers": accelerator(
         4, 8, 32, integer(4), integer(8, 2), activation_words=8, weight_words=16, output_words=8, parameter_words=2, accumulator_depth=10
     ),
