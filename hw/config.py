@@ -49,7 +49,10 @@ class Operator(Noun):
         from gatewright.hw.operators import modules  # the registry imports this module
 
         module = modules().get(str(data.get("kind"))) if isinstance(data, dict) else None
-        return data if module is None else data | {name: value for name, value in module.OPTIONS.items() if data.get(name) is None}
+        if module is None:
+            return data
+        defaults = {name: value for name, value in module.OPTIONS.items() if data.get(name) is None}
+        return data | {name: value(data) if callable(value) else value for name, value in defaults.items()}
 
     @model_validator(mode="after")
     def _check(self) -> "Operator":
@@ -101,6 +104,25 @@ def integer(weight_bits: int, activation_bits: int | None = None, *, signed: boo
 def binary_weight(activation_bits: int = 8, *, signed: bool = False) -> Operator:
     """Weights -1 and +1, activations of several bits."""
     return Operator(kind="binary_weight", weight_bits=1, activation_bits=activation_bits, activation_signed=signed)
+
+
+def shift(weight_bits: int = 5, activation_bits: int = 8, *, exponents: int | None = None, signed: bool = False) -> Operator:
+    """Weights that are a sign and a power of two, 2**0 to 2**(exponents - 1); None: as many exponents as the weight's bits can name."""
+    return Operator(kind="shift", weight_bits=weight_bits, activation_bits=activation_bits, activation_signed=signed, exponents=exponents)
+
+
+def multiplication_free(
+    variant: Variant = "l1", weight_bits: int = 8, activation_bits: int | None = None, *, signed: bool = False, zero_sign: Literal[0, 1] = 1
+) -> Operator:
+    """Sums of magnitudes under the operands' signs; see `gatewright.hw.operators.multiplication_free`."""
+    return Operator(
+        kind="multiplication_free",
+        weight_bits=weight_bits,
+        activation_bits=activation_bits or weight_bits,
+        activation_signed=signed,
+        variant=variant,
+        zero_sign=zero_sign,
+    )
 
 
 def xnor() -> Operator:
