@@ -12,7 +12,7 @@ TORCH := 2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup explore test lint format types imports verify lock wheel clean
+.PHONY: help setup explore test thorough lint format types imports verify lock wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -22,6 +22,9 @@ explore: $(VENV)/ready ## set up, then run the main job on handwritten digits
 
 test: $(VENV)/ready-dev ## set up, then run the tests on two cores (TESTS=... for some of them)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope $(TESTS)
+
+thorough: $(VENV)/ready-dev ## the tests too long for `make test`
+	$(BIN)/python -m pytest -n $(JOBS) -m thorough $(TESTS)
 
 setup: $(VENV)/ready-dev ## set up only: .venv with everything pinned
 
