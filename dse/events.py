@@ -9,7 +9,7 @@ from gatewright.dse.features import Part, comparators
 from gatewright.dse.shape import Shape, shape
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.operators import circuit
-from gatewright.hw.operators.sources import Side
+from gatewright.hw.stochastic.numbers import Side
 
 Events = Mapping[str, tuple[str, float]]  # feature: (number of the basis, times what)
 

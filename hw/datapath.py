@@ -8,7 +8,7 @@ from amaranth.lib import wiring
 from gatewright.hw import split
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.operators import circuit
-from gatewright.hw.operators.sources import Side
+from gatewright.hw.stochastic.numbers import Side
 
 SLICE_BITS = 16  # operand bits whose products and first adder level lie in front of the first of two pipeline registers
 

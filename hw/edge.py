@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.datapath import datapaths
 from gatewright.hw.operators import circuit
-from gatewright.hw.operators.sources import Side
+from gatewright.hw.stochastic.numbers import Side
 
 
 def encoded(config: AcceleratorConfig) -> list[Operator]:

@@ -7,12 +7,13 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from gatewright.hw.config import AcceleratorConfig, Operator
+from gatewright.hw.datapath import datapaths
 from gatewright.hw.edge import Edge, encoded
 from gatewright.hw.element import Element
-from gatewright.hw.datapath import datapaths
 from gatewright.hw.operators import circuit
-from gatewright.hw.operators.sources import NumberSource, Side
 from gatewright.hw.split import mode_of
+from gatewright.hw.stochastic.numbers import Side
+from gatewright.hw.stochastic.sources import NumberSource
 
 
 class Grid(wiring.Component):

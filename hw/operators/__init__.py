@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @cache
 def modules() -> dict[str, ModuleType]:
     """Every operator's circuit module by its kind."""
-    names = [info.name for info in pkgutil.iter_modules(__path__) if info.name != "sources"]
+    names = [info.name for info in pkgutil.iter_modules(__path__)]
     found = {name: importlib.import_module(f"{__name__}.{name}") for name in names}
     for entry in entry_points(group="gatewright.operators"):
         found[entry.name] = entry.load()

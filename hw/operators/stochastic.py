@@ -15,7 +15,8 @@ from amaranth.lib.wiring import In, Out
 from gatewright.hw.arithmetic import lane_ports, popcount
 from gatewright.hw.config import Operator
 from gatewright.hw.operators import xnor
-from gatewright.hw.operators.sources import Side, pulse
+from gatewright.hw.stochastic.numbers import Side
+from gatewright.hw.stochastic.sources import pulse
 
 OPTIONS: Mapping[str, Any] = {"stream_length": None, "coding": None, "source": None}
 EXAMPLES = "sc_sign_magnitude_sobol64_8, sc_bipolar_lfsr256_8"

@@ -8,7 +8,7 @@ Bipolar: the times at which both streams agree; zero is probability one half, so
 import numpy as np
 
 from gatewright.hw.config import Operator
-from gatewright.hw.operators.sources import Side, sequence
+from gatewright.hw.stochastic.numbers import Side, sequence
 from gatewright.sw.arithmetic import Arithmetic, checked
 
 

@@ -12,7 +12,8 @@ from numpy.ctypeslib import ndpointer
 
 from gatewright.hw.config import Operator
 from gatewright.hw.operators import circuit
-from gatewright.hw.operators.sources import NumberSource, Side
+from gatewright.hw.stochastic.numbers import Side
+from gatewright.hw.stochastic.sources import NumberSource
 from gatewright.hw.verilog import emit
 from gatewright.sim import verilator
 from gatewright.sw.operators import arithmetic

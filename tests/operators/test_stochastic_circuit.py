@@ -5,7 +5,8 @@ import pytest
 from amaranth.sim import Simulator
 
 from gatewright.hw.config import Operator, stochastic
-from gatewright.hw.operators.sources import TAPS, NumberSource, Side, sequence
+from gatewright.hw.stochastic.numbers import TAPS, Side, sequence
+from gatewright.hw.stochastic.sources import NumberSource
 from tests.operators.circuits import Bench, Circuit, every_pair_in_every_lane, every_word, joined, mutant, random_words
 
 CODINGS = [(coding, source) for coding in ("sign_magnitude", "bipolar") for source in ("sobol", "lfsr")]
