@@ -2,10 +2,11 @@
 
 import os
 import re
+from collections.abc import Sequence
 
 from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
-from amaranth.lib.wiring import Component
+from amaranth.hdl import Elaboratable, Value
 
 from gatewright.hw.rtlil import clean
 
@@ -54,16 +55,16 @@ def distinct_modules(text: str, top: str) -> str:
     return "\n".join(out.values())
 
 
-def rtlil_text(component: Component, name: str) -> str:
+def rtlil_text(component: Elaboratable, name: str, ports: Sequence[Value] | None = None) -> str:
     """RTLIL with distinct modules only, in which every width is spelt out."""
-    return clean(distinct_modules(rtlil.convert(component, name=name, emit_src=False), name))
+    return clean(distinct_modules(rtlil.convert(component, name=name, ports=ports, emit_src=False), name))
 
 
-def emit(component: Component, name: str) -> str:
-    """Verilog of a component whose signature gives its ports, plus `clk` and `rst`. Its state is defined by `rst` alone."""
+def emit(component: Elaboratable, name: str, ports: Sequence[Value] | None = None) -> str:
+    """Verilog of a component whose signature gives its ports (or `ports` do), plus `clk` and `rst`. Its state is defined by `rst` alone."""
     unwanted = " ".join(f"-remove {attribute}" for attribute in ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding"))
     script = [
-        f"read_rtlil <<rtlil\n{rtlil_text(component, name)}\nrtlil",
+        f"read_rtlil <<rtlil\n{rtlil_text(component, name, ports)}\nrtlil",
         "memory_collect",
         f"attrmap {unwanted}",
         f"attrmap -modattr {unwanted}",

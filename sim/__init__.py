@@ -1,0 +1,41 @@
+"""The measuring library: simulate, synthesise and price a block of hardware, from a test. docs/library.md is its tutorial.
+
+Names are imported when first asked for, so that a module of this package costs no more than itself.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gatewright.sim.design import Design
+    from gatewright.sim.library import Synthesis, energy, simulate, synthesise
+    from gatewright.sim.lut_mapping import Luts, luts
+    from gatewright.sim.technology import Conventions, Technology, from_liberty, ihp130
+
+__all__ = [
+    "Conventions",
+    "Design",
+    "Luts",
+    "Synthesis",
+    "Technology",
+    "energy",
+    "from_liberty",
+    "ihp130",
+    "luts",
+    "simulate",
+    "synthesise",
+]
+
+_HOMES = {
+    "design": ("Design",),
+    "library": ("Synthesis", "energy", "simulate", "synthesise"),
+    "lut_mapping": ("Luts", "luts"),
+    "technology": ("Conventions", "Technology", "from_liberty", "ihp130"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,40 +19,15 @@ from gatewright.sim.gates import Result, Toggles
 from gatewright.sim.netlist import Netlist
 from gatewright.sim.synthesis import cell_models
 
+_PORTS = (Path(__file__).parent / "harness" / "ports.hpp").read_text()
+
 # The clock is high only between dumps, so SAIF sees settled values: one for each cycle.
 _HARNESS = """
 #include "Vtop.h"
+#include "ports.hpp"
 #include "verilated.h"
 #include "verilated_saif_c.h"
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
-#include <type_traits>
-
-template <class T> void put(T &port, FILE *file) {
-    uint64_t limb = 0;
-    if constexpr (std::is_integral_v<T>) {
-        if (fread(&limb, 8, 1, file) != 1) abort();
-        port = T(limb);
-    } else {
-        for (size_t i = 0; i < sizeof(T) / 4; ++i) {
-            if (i % 2 == 0 && fread(&limb, 8, 1, file) != 1) abort();
-            port[i] = uint32_t(limb >> (i % 2 * 32));
-        }
-    }
-}
-
-template <class T> void get(const T &port, FILE *file) {
-    if constexpr (std::is_integral_v<T>) {
-        uint64_t limb = port;
-        fwrite(&limb, 8, 1, file);
-    } else {
-        for (size_t i = 0; i < sizeof(T) / 4; i += 2) {
-            uint64_t limb = port[i] | (i + 1 < sizeof(T) / 4 ? uint64_t(port[i + 1]) << 32 : 0);
-            fwrite(&limb, 8, 1, file);
-        }
-    }
-}
 
 int main(int, char **arguments) {
     VerilatedContext context;
@@ -136,7 +111,7 @@ def _program(netlist: Netlist, liberty: Sequence[Path]) -> Path:
     key = cache.key(liberty=[cache.digest(path) for path in liberty], what="cell models")
     models = cache.value("models", key, lambda: cell_models(liberty))
     verilog = gate_verilog(netlist) + "\n" + only_modules(models, netlist.cells)
-    return verilator.build(verilog, netlist.name, text, saif=True, trace_depth=2, optimise="-O1")
+    return verilator.build(verilog, netlist.name, text, files={"ports.hpp": _PORTS}, saif=True, trace_depth=2, optimise="-O1")
 
 
 def _stimulus(netlist: Netlist, stimulus: Mapping[str, Any], stream: int, cycles: int, reset_cycles: int) -> NDArray[np.uint64]:
