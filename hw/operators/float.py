@@ -44,13 +44,12 @@ def form(operator: Operator) -> Format:
 class MultiplyAdd(wiring.Component):
     """result = round(round(a * b) + c).
 
-    With `stages` 1 the product and c are registered between multiplier and adder, with 2 the result as well; `latency` in cycles.
+    The result comes `stages` cycles after the operands, one in every cycle: with 1 the product and c are registered between
+    multiplier and adder, with 2 the result as well.
     """
 
-    initiation_interval = 1
-
     def __init__(self, form: Format, stages: int = 0) -> None:
-        self.form, self.latency = form, stages
+        self.form, self.stages = form, stages
         super().__init__({"a": In(form.width), "b": In(form.width), "c": In(form.width), "result": Out(form.width)})
 
     def elaborate(self, platform: object) -> Module:
@@ -58,8 +57,8 @@ class MultiplyAdd(wiring.Component):
         m.submodules.multiplier = multiplier = Multiplier(self.form)
         m.submodules.adder = adder = Adder(self.form)
         m.d.comb += [multiplier.a.eq(self.a), multiplier.b.eq(self.b)]
-        m.d["sync" if self.latency > 0 else "comb"] += [adder.a.eq(multiplier.product), adder.b.eq(self.c)]
-        m.d["sync" if self.latency > 1 else "comb"] += self.result.eq(adder.sum)
+        m.d["sync" if self.stages > 0 else "comb"] += [adder.a.eq(multiplier.product), adder.b.eq(self.c)]
+        m.d["sync" if self.stages > 1 else "comb"] += self.result.eq(adder.sum)
         return m
 
 

@@ -18,8 +18,9 @@ from gatewright.sw.arithmetic import Arithmetic
 
 @cache
 def modules() -> dict[str, Any]:
-    """Every operator's arithmetic module by its kind. A module has `ARITHMETIC`, a subclass of `Arithmetic`."""
-    found: dict[str, Any] = {info.name: importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)}
+    """Every operator's arithmetic module by its kind. A module has `ARITHMETIC`, a subclass of `Arithmetic`; floating point has none."""
+    mine = [importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
+    found: dict[str, Any] = {module.__name__.rpartition(".")[2]: module for module in mine if hasattr(module, "ARITHMETIC")}
     for entry in entry_points(group="gatewright.operators.arithmetic"):
         found[entry.name] = entry.load()
     return found

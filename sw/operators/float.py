@@ -1,8 +1,8 @@
-"""Floating point on bit patterns, bit for bit as the circuits compute it: every operation exact or nearly so in float64, then rounded once.
+"""Floating point on bit patterns, bit for bit as the circuits compute it: every operation in float64, then rounded.
 
-Why one rounding more does no harm: the product of two 24-bit significands is exact in float64's 53 bits, and a sum rounded to 53 >= 2 * 24 + 2
-bits first rounds to 24 bits as if it had not been (Figueroa, "When is double rounding innocuous?", SIGNUM Newsletter 30(3), 1995).
-No result is below float64's normal range but by being zero.
+Why two roundings do no harm: the product of two 24-bit significands is exact in float64's 53 bits, and a sum rounded to 53 >= 2 * 24 + 2
+bits rounds to 24 bits as the exact one does (Figueroa, "When is double rounding innocuous?", SIGNUM Newsletter 30(3), 1995).
+No product or sum of these formats but zero is below float64's normal range.
 """
 
 import numpy as np
@@ -28,13 +28,11 @@ class Float:
     def encode(self, values: np.ndarray) -> Bits:
         """The nearest numbers to some values, ties to even."""
         values = np.asarray(values, dtype=np.float64)
-        magnitude = np.abs(values)
-        finite = np.isfinite(values)
-        _, exponent = np.frexp(np.where(finite, magnitude, 0.0))
-        # 0.5 <= m < 1 in frexp; subnormals have the exponent of the least normal number.
-        place = np.maximum(exponent - 1, 1 - self.bias)
-        steps = np.rint(np.ldexp(np.where(finite, magnitude, 0.0), self.mantissa_bits - place)).astype(np.int64)
-        # A significand of 2**mantissa_bits carries into the exponent field, one that rounds up to twice as much does so again.
+        magnitude = np.where(np.isfinite(values), np.abs(values), 0.0)
+        _, exponent = np.frexp(magnitude)  # the magnitude is 0.5..1 times two to it; subnormals have that of the least normal number
+        place = np.where(magnitude > 0, np.maximum(exponent.astype(np.int64) - 1, 1 - self.bias), 1 - self.bias)
+        steps = np.rint(np.ldexp(magnitude, self.mantissa_bits - place)).astype(np.int64)
+        # The hidden one of a normal number carries into the exponent field, and so does rounding up to the next power of two.
         patterns = np.minimum(((place + self.bias - 1) << self.mantissa_bits) + steps, self.infinity)
         patterns = np.where(np.isinf(values), self.infinity, patterns) + np.where(np.signbit(values), self.sign, 0)
         return np.where(np.isnan(values), self.nan, patterns).astype(np.uint64)
