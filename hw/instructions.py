@@ -16,7 +16,8 @@ COUNT_BITS = 12  # of a loop bound
 LENGTH_BITS = 16  # of a load, in memory words
 BUFFER_BITS = 16  # of an address in an on-chip buffer
 BLOCK_LEVELS = 5  # loops outside the reduction; the last two walk a pooling window
-LEVELS = BLOCK_LEVELS + 3  # two reduction loops and the accumulator loop; the stream's steps are counted apart
+REDUCTION = range(BLOCK_LEVELS, BLOCK_LEVELS + 3)  # loops of a sum: kernel rows, kernel columns, words of a pixel
+LEVELS = REDUCTION.stop + 1  # and inside them the accumulators'; the stream's steps are counted apart
 
 
 class Opcode(IntEnum):

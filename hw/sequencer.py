@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from gatewright.hw.config import AcceleratorConfig
-from gatewright.hw.instructions import BLOCK_LEVELS, COMPUTE, COUNT_BITS, LEVELS
+from gatewright.hw.instructions import BLOCK_LEVELS, COMPUTE, COUNT_BITS, LEVELS, REDUCTION
 from gatewright.hw.loop_nest import LoopNest
 
 BLOCKS_IN_FLIGHT = 2  # one half of the accumulator file fills while the other drains
@@ -59,7 +59,7 @@ class Sequencer(wiring.Component):
         last_step, reduction_first, block_last, issue = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             last_step.eq(step == self["last_step"]),
-            reduction_first.eq((nest.index[BLOCK_LEVELS] == 0) & (nest.index[BLOCK_LEVELS + 1] == 0) & (step == 0)),
+            reduction_first.eq(Cat(*(nest.index[i] for i in REDUCTION), step) == 0),
             block_last.eq(nest.at_last[BLOCK_LEVELS:].all() & last_step),
             issue.eq(running & (~fresh_block | (pending != BLOCKS_IN_FLIGHT))),
             nest.advance.eq(issue & last_step),

@@ -7,6 +7,7 @@ from math import prod
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.instructions import BLOCK_LEVELS, LEVELS, Opcode
 from gatewright.sw.cycles import blocks, timing
+from gatewright.sw.layers import Layer
 from gatewright.sw.schedule import Instruction, Schedule
 
 
@@ -15,7 +16,8 @@ class Counts:
     """Events of one layer (or of a program), over all images of the schedule.
 
     cycles: of the layer's time, see `layer_ends`. issues: cycles in which the grid took operands. products: useful multiplications.
-    slots: multiplications the whole grid could have made in its issues. activation_reads, weight_reads: words read from each row's
+    slots: multiplications the whole grid could have made in its issues. busy: cycles in which an element makes a useful product, summed
+    over the elements. activation_reads, weight_reads: words read from each row's
     activation buffer, and from each column's weight buffer. activation_writes: words captured, summed over rows. beats: rows drained.
     output_writes: rows of columns written to the output buffer. parameter_reads. Words moved by the read channel for weights,
     parameters and windows (`linear_words`), images (`image_words`), padding made (`padding_words`), instructions
@@ -26,6 +28,7 @@ class Counts:
     issues: int = 0
     products: int = 0
     slots: int = 0
+    busy: int = 0
     activation_reads: int = 0
     weight_reads: int = 0
     activation_writes: int = 0
@@ -66,7 +69,22 @@ def count(schedule: Schedule) -> tuple[Counts, ...]:
         sums[i]["products"] = layer.products * schedule.images
         sums[i]["slots"] = sums[i]["issues"] * schedule.config.rows * schedule.config.cols * schedule.config.lanes(layer.operator)
         sums[i]["slots"] //= layer.operator.steps
+        sums[i]["busy"] = _busy(layer, schedule.config) * schedule.images
     return tuple(Counts(**into) for into in sums)
+
+
+def _busy(layer: Layer, config: AcceleratorConfig) -> int:
+    """Operand pairs of one image that hold a useful product, times the steps of a stream."""
+    lanes, outputs = config.lanes(layer.operator), layer.K // layer.groups
+    starts = [k // outputs * layer.group_channels for k in range(layer.K)]
+    words = sum((start + layer.group_channels - 1) // lanes - start // lanes + 1 for start in starts)
+    return words * layer.R * layer.S * layer.out_h * layer.out_w * layer.pool_window**2 * layer.operator.steps
+
+
+def utilisation(schedule: Schedule) -> tuple[float, ...]:
+    """Of every layer, the part of all element cycles, waiting included, in which an element makes a useful product."""
+    elements = schedule.config.rows * schedule.config.cols
+    return tuple(counts.busy / (counts.cycles * elements) for counts in count(schedule))
 
 
 def total(counts: tuple[Counts, ...]) -> Counts:

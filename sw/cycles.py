@@ -7,6 +7,7 @@ hw/store.py. Tests compare the result with simulation, cycle for cycle.
 """
 
 from dataclasses import dataclass
+from math import prod
 
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.instructions import BLOCK_LEVELS, LEVELS, Opcode, OutputMode
@@ -41,11 +42,8 @@ def blocks(instruction: Instruction) -> tuple[int, int, int]:
     """Blocks of a COMPUTE, cycles to accumulate one, beats to drain one."""
     f = instruction.fields
     counts = [f[f"last{i}"] + 1 for i in range(LEVELS)]
-    number = 1
-    for count in counts[:BLOCK_LEVELS]:
-        number *= count
-    sums = counts[LEVELS - 1]
-    cycles = counts[BLOCK_LEVELS] * counts[BLOCK_LEVELS + 1] * sums * (f["last_step"] + 1)
+    number, sums = prod(counts[:BLOCK_LEVELS]), counts[LEVELS - 1]
+    cycles = prod(counts[BLOCK_LEVELS:]) * (f["last_step"] + 1)
     beats = sums * (f["last_row"] + 1) * (4 if f["mode"] == OutputMode.RAW else 1)
     return number, cycles, beats
 

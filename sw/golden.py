@@ -41,7 +41,9 @@ def run_layer(layer: IntegerLayer, codes: np.ndarray) -> np.ndarray:
     shape = layer.layer
     if codes.shape[1:] != (shape.C, shape.H, shape.W):
         raise BadInput(f"layer {shape.name} takes {shape.C} x {shape.H} x {shape.W} (C, H, W) codes; got {codes.shape[1:]}.")
-    accumulated = arithmetic(shape.operator).accumulate(codes, layer.weights, shape.stride, shape.padding)
+    groups = zip(np.split(codes, shape.groups, axis=1), np.split(layer.weights, shape.groups), strict=True)
+    accumulate = arithmetic(shape.operator).accumulate
+    accumulated = np.concatenate([accumulate(part, weights, shape.stride, shape.padding) for part, weights in groups], axis=1)
     return pool(shape, post_process(layer, accumulated))
 
 

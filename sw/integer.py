@@ -14,7 +14,7 @@ Mode = Literal["requantise", "sign", "raw"]
 class IntegerLayer:
     """One layer with everything post-processing needs; the arithmetic is defined in docs/hardware.md.
 
-    weights: int16 [K, C, R, S] codes (binary_weight and xnor: bits 0 and 1; else signed integers).
+    weights: int16 [K, C / groups, R, S] codes (binary_weight and xnor: bits 0 and 1; else signed integers).
     bias: int64 [K], added to the sum of `product(activation code, weight code)` over C, R, S.
     multiplier, shift: int64 [K], used by mode `requantise`; low, high: clamp of the requantised value.
     """

@@ -14,6 +14,8 @@ Pooling = Literal["max", "average"]
 class Layer(Noun):
     """A convolution C -> K of an H x W image with an R x S kernel, then optional pooling of its output.
 
+    With `groups`, equal parts of the output channels read only their part of the input channels; depthwise is groups = C.
+
     A fully connected layer is a 1 x 1 convolution of a 1 x 1 image, or one whose kernel covers the whole image.
     """
 
@@ -27,12 +29,15 @@ class Layer(Noun):
     S: int = Field(default=1, ge=1)
     stride: int = Field(default=1, ge=1)
     padding: int = Field(default=0, ge=0)
+    groups: int = Field(default=1, ge=1)
     pooling: Pooling | None = None
     pool_window: int = Field(default=1, ge=1)
     pool_stride: int = Field(default=1, ge=1)
 
     @model_validator(mode="after")
     def _check(self) -> "Layer":
+        if self.C % self.groups or self.K % self.groups:
+            raise ValueError(f"groups must divide C {self.C} and K {self.K}; got {self.groups}")
         if self.padding and self.padding >= min(self.R, self.S):
             raise ValueError(f"padding must be less than the kernel (R {self.R}, S {self.S}); got {self.padding}")
         if self.P < 1 or self.Q < 1:
@@ -66,9 +71,14 @@ class Layer(Noun):
         return (self.Q - self.pool_window) // self.pool_stride + 1
 
     @property
+    def group_channels(self) -> int:
+        """Input channels that one output channel reads."""
+        return self.C // self.groups
+
+    @property
     def products(self) -> int:
         """Multiplications for one image, without padding lanes."""
-        return self.K * self.C * self.R * self.S * self.out_h * self.out_w * self.pool_window**2
+        return self.K * self.group_channels * self.R * self.S * self.out_h * self.out_w * self.pool_window**2
 
 
 class Workload(Noun):

@@ -11,7 +11,7 @@ def clip(start: int, size: int, limit: int) -> tuple[int, int, int]:
 
 
 def loops_of(t: Tiling, groups: int, per_row: int) -> list[dict[str, int]]:
-    """The eight loops of a COMPUTE, outermost first, each with its count and its strides in every buffer."""
+    """The nine loops of a COMPUTE, outermost first, each with its count and its strides in every buffer."""
     layer, m = t.layer, t.mapping
     width = t.window[1] * t.words
     step = layer.pool_stride * layer.stride
@@ -20,7 +20,7 @@ def loops_of(t: Tiling, groups: int, per_row: int) -> list[dict[str, int]]:
         return {"count": count, "activation": activation, "weight": weight, "output": output, "parameter": parameter}
 
     pixel = t.pixel_rows * per_row
-    over_channels = loop(groups, weight=t.reduction, output=t.group_span, parameter=1)
+    over_channels = loop(groups, activation=t.reach.stride, weight=t.reduction, output=t.group_span, parameter=1)
     over_y = loop(m.y, activation=step * width, output=m.x * pixel)
     over_x = loop(m.x, activation=step * t.words, output=pixel)
     nothing = loop()
@@ -31,8 +31,9 @@ def loops_of(t: Tiling, groups: int, per_row: int) -> list[dict[str, int]]:
         *outer,
         loop(layer.pool_window, activation=layer.stride * width),
         loop(layer.pool_window, activation=layer.stride * t.words),
-        loop(layer.R, activation=width, weight=layer.S * t.words),
-        loop(layer.S * t.words, activation=1, weight=1),
+        loop(layer.R, activation=width, weight=layer.S * t.reach.words),
+        loop(layer.S, activation=t.words, weight=t.reach.words),
+        loop(t.reach.words, activation=1, weight=1),
         inner,
     ]
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from math import ceil
 from typing import Literal
 
@@ -12,6 +14,7 @@ from gatewright.hw.errors import BadInput
 from gatewright.hw.instructions import COUNT_BITS, LENGTH_BITS
 from gatewright.hw.noun import Noun
 from gatewright.sw.layers import Layer
+from gatewright.sw.operators import arithmetic
 
 Order = Literal["channels_outside", "pixels_outside"]
 Inner = Literal["none", "x", "channels"]
@@ -36,6 +39,15 @@ class Mapping(Noun):
 
 
 @dataclass(frozen=True)
+class Reach:
+    """Words of a pixel that the columns read: the first one of each column group, how many, and the step between groups."""
+
+    firsts: tuple[int, ...]
+    words: int
+    stride: int
+
+
+@dataclass(frozen=True)
 class Tiling:
     """The numbers that follow from a layer, its place in the network, a configuration and a mapping."""
 
@@ -54,10 +66,27 @@ class Tiling:
     def channel_groups(self) -> int:
         return ceil(self.layer.K / self.config.cols)
 
+    @cached_property
+    def reach(self) -> "Reach":
+        """The words a column group reads of each pixel: all, or of a grouped layer those that hold its columns' channels.
+
+        Several resident column groups are walked by a loop of one stride; where their words do not lie so, all words are read.
+        """
+        layer, cols = self.layer, self.config.cols
+        lanes, outputs = self.config.lanes(layer.operator), layer.K // layer.groups
+        channels = [range(k, min(k + cols, layer.K)) for k in range(0, layer.K, cols)]
+        spans = [((c[0] // outputs) * layer.group_channels, (c[-1] // outputs + 1) * layer.group_channels) for c in channels]
+        firsts = tuple(low // lanes for low, _ in spans)
+        words = max(ceil(high / lanes) - first for first, (_, high) in zip(firsts, spans, strict=True))
+        strides = {b - a for a, b in pairwise(firsts)}
+        if self.mapping.channels == 1 or len(strides) <= 1:
+            return Reach(firsts, words, strides.pop() if len(strides) == 1 else 0)
+        return Reach((0,) * len(firsts), self.words, 0)
+
     @property
     def reduction(self) -> int:
         """Operand pairs of one sum."""
-        return self.layer.R * self.layer.S * self.words
+        return self.layer.R * self.layer.S * self.reach.words
 
     @property
     def window(self) -> tuple[int, int]:
@@ -145,9 +174,10 @@ class Tiling:
             (self.layer.pooling is None or m.inner == "none", "a layer with pooling needs inner = 'none'"),
             (self.longest_load < 1 << LENGTH_BITS, f"a load of {self.longest_load} words exceeds {(1 << LENGTH_BITS) - 1}"),
             (m.channels <= self.channel_groups, f"{m.channels} resident channel groups exceed the layer's {self.channel_groups}"),
+            (max(self.layer.R, self.layer.S, self.words) < limit, f"R, S and the words of a pixel ({self.words}) must be below {limit}"),
             (
-                self.layer.S * self.words < limit and limit > self.layer.R,
-                f"S * words = {self.layer.S * self.words} exceeds a loop's {limit}",
+                self.layer.groups == 1 or not arithmetic(self.layer.operator).table[:, arithmetic(self.layer.operator).unused_weight_bits].any(),
+                f"groups need an operator with a weight that adds nothing to any activation, and {self.layer.operator.name} has none",
             ),
             (self.output_alignment, "a resident set of channels must fill whole memory words of the output"),
             (self.layer.pooling is None or c.pooling, "the layer pools, but the accelerator has pooling = false"),

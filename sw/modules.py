@@ -49,8 +49,8 @@ class OperatorConv2d(nn.Module):
         if self.mode == "raw" and layer.pooling:
             raise BadInput(f"layer {layer.name} gives the logits and cannot have pooling ({layer.pooling!r}); pool in the layer before it.")
         groups = 1 if self.mode == "raw" else layer.K
-        shape = (layer.K, layer.C, layer.R, layer.S)
-        deviation = (layer.C * layer.R * layer.S) ** -0.5
+        shape = (layer.K, layer.group_channels, layer.R, layer.S)
+        deviation = (layer.group_channels * layer.R * layer.S) ** -0.5
         self.weight = nn.Parameter(torch.randn(shape, generator=generator) * deviation)
         self.log_gain = nn.Parameter(torch.zeros(groups))
         self.beta = nn.Parameter(torch.zeros(layer.K))
@@ -74,7 +74,10 @@ class OperatorConv2d(nn.Module):
     def accumulate(self, x: Tensor) -> Tensor:
         """Accumulators [N, K, P, Q] of codes [N, C, H, W]."""
         layer = self.layer
-        return convolve(self.arithmetic, x, *self.quantised_weight(), layer.stride, layer.padding, exact=not self.training)
+        codes, values = self.quantised_weight()
+        parts = zip(x.chunk(layer.groups, 1), codes.chunk(layer.groups), values.chunk(layer.groups), strict=True)
+        sums = [convolve(self.arithmetic, *part, stride=layer.stride, padding=layer.padding, exact=not self.training) for part in parts]
+        return sums[0] if layer.groups == 1 else torch.cat(sums, dim=1)
 
     def statistics(self, accumulated: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of the accumulators: the batch's in training (and remembered), else the remembered ones."""

@@ -16,7 +16,7 @@ from gatewright.hw.errors import BadInput
 from gatewright.hw.instructions import WINDOW
 from gatewright.sw.integer import IntegerLayer, IntegerNetwork
 from gatewright.sw.layers import Workload
-from gatewright.sw.mapping import Mapping
+from gatewright.sw.mapping import Mapping, Tiling
 from gatewright.sw.operators import arithmetic
 from gatewright.sw.schedule import Block, Schedule, encode, schedule
 
@@ -53,7 +53,7 @@ class Program:
         if block.kind == "windows":
             return np.array([WINDOW.encode({"n": n, "y": y, "x": x})[0] for n, y, x in block.table], dtype=np.uint64)
         layer = self.network.layers[block.layer]
-        return _weights(layer, self.config, block) if block.kind == "weights" else _parameters(layer, self.config, block)
+        return _weights(layer, self.schedule.tiling(block.layer), block) if block.kind == "weights" else _parameters(layer, self.config, block)
 
     def pack_input(self, codes: np.ndarray) -> np.ndarray:
         """Images [N, C, H, W] (codes of the first layer's activations, N as the program was scheduled) to memory words."""
@@ -149,8 +149,8 @@ def lower(network: IntegerNetwork, config: AcceleratorConfig, mappings: tuple[Ma
 def check_accumulator(layer: IntegerLayer, config: AcceleratorConfig) -> None:
     """The greatest sum any input can give, with the bias, must fit; so must the bias alone."""
     kind = arithmetic(layer.layer.operator)
-    products = kind.table[:, kind.weight_bits(layer.weights).reshape(layer.layer.K, -1)]  # [activation, K, terms]
-    low, high = np.minimum(products.min(axis=0), 0).sum(axis=1), np.maximum(products.max(axis=0), 0).sum(axis=1)
+    bits = kind.weight_bits(layer.weights).reshape(layer.layer.K, -1)  # [K, terms]
+    low, high = (np.minimum(kind.tables.min((0, 1)), 0)[bits].sum(axis=1), np.maximum(kind.tables.max((0, 1)), 0)[bits].sum(axis=1))
     unused, limit = _unused(layer, config), 1 << (config.accumulator_bits - 1)
     bias = layer.bias - unused
     least = int((low + min(unused, 0) + np.minimum(bias, 0)).min())
@@ -165,22 +165,22 @@ def check_accumulator(layer: IntegerLayer, config: AcceleratorConfig) -> None:
 def _unused(layer: IntegerLayer, config: AcceleratorConfig) -> int:
     """What the lanes beyond the channels add to every sum."""
     shape = layer.layer
-    idle = -shape.C % config.lanes(shape.operator)
-    return idle * shape.R * shape.S * arithmetic(shape.operator).unused_product
+    idle = -shape.C % config.lanes(shape.operator) if shape.groups == 1 else 0  # of grouped layers they add nothing
+    return shape.R * shape.S * arithmetic(shape.operator).unused_products(idle)
 
 
-def _weights(layer: IntegerLayer, config: AcceleratorConfig, block: Block) -> np.ndarray:
+def _weights(layer: IntegerLayer, tiling: Tiling, block: Block) -> np.ndarray:
     """Words in loading order: channel group, kernel row and column, channel word, column of the grid."""
-    shape, kind = layer.layer, arithmetic(layer.layer.operator)
-    lanes, cols = config.lanes(shape.operator), config.cols
-    first = block.first * cols
-    chosen = layer.weights[first : min(first + block.groups * cols, shape.K)]
-    bits = kind.pack_weights(chosen).astype(np.uint64)
-    bits = np.pad(bits, ((0, 0), (0, -shape.C % lanes), (0, 0), (0, 0)), constant_values=kind.unused_weight_bits)
-    k, c, r, s = bits.shape
-    lanes_last = bits.reshape(k, c // lanes, lanes, r, s).transpose(0, 3, 4, 1, 2)  # k, r, s, word, lane
+    shape, kind, config = layer.layer, arithmetic(layer.layer.operator), tiling.config
+    lanes, cols, reach = config.lanes(shape.operator), config.cols, tiling.reach
+    channels = np.arange(block.first * cols, min((block.first + block.groups) * cols, shape.K))
+    dense = np.full((len(channels), reach.words * lanes, shape.R, shape.S), kind.unused_weight_bits, dtype=np.uint64)
+    inputs = channels // (shape.K // shape.groups) * shape.group_channels - np.array(reach.firsts)[channels // cols] * lanes
+    places = inputs[:, None] + np.arange(shape.group_channels)  # lane of each weight, counted from the column group's first word
+    dense[np.arange(len(channels))[:, None], places] = kind.pack_weights(layer.weights[channels])
+    lanes_last = dense.reshape(len(channels), reach.words, lanes, shape.R, shape.S).transpose(0, 3, 4, 1, 2)  # k, r, s, word, lane
     words = (lanes_last << (np.arange(lanes, dtype=np.uint64) * np.uint64(shape.operator.weight_width))).sum(axis=-1, dtype=np.uint64)
-    grouped = words.reshape(block.groups, k // block.groups, -1)
+    grouped = words.reshape(block.groups, len(channels) // block.groups, -1)
     return grouped.transpose(0, 2, 1).reshape(-1)
 
 

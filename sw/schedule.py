@@ -266,7 +266,7 @@ class _Builder:
             "high": high,
             "last_row": rows - 1,
             "last_step": layer.operator.steps - 1,
-            "activation_base": bases["activations"],
+            "activation_base": bases["activations"] + t.reach.firsts[first],
             "weight_base": bases["weights"],
             "output_base": output_base * per_row % (1 << BUFFER_BITS),
             "parameter_base": bases["parameters"],

@@ -46,8 +46,8 @@ def random_weights(rng: np.random.Generator, operator: Operator, shape: tuple[in
 
 def random_layer(rng: np.random.Generator, layer: Layer, after: Operator | None) -> IntegerLayer:
     """Weights and post-processing that spread the results over the next operator's range, with some beyond it."""
-    weights = random_weights(rng, layer.operator, (layer.K, layer.C, layer.R, layer.S))
-    table, terms = arithmetic(layer.operator).table, layer.C * layer.R * layer.S
+    weights = random_weights(rng, layer.operator, (layer.K, layer.group_channels, layer.R, layer.S))
+    table, terms = arithmetic(layer.operator).table, layer.group_channels * layer.R * layer.S
     mean, deviation = table.mean() * terms, table.std() * np.sqrt(terms) + 1
     bias = np.rint(rng.normal(-mean, deviation / 2, layer.K)).astype(np.int64)
     multiplier = rng.integers(1, 256, layer.K)
@@ -67,6 +67,12 @@ def random_layer(rng: np.random.Generator, layer: Layer, after: Operator | None)
     )
 
 
+def takes_groups(operator: Operator) -> bool:
+    """Whether a weight code exists whose product with every activation is zero; lanes of other groups hold it."""
+    kind = arithmetic(operator)
+    return not kind.table[:, kind.unused_weight_bits].any()
+
+
 def random_shape(
     rng: np.random.Generator, name: str, operator: Operator, config: AcceleratorConfig, image: tuple[int, int, int], pools: bool
 ) -> Layer:
@@ -81,6 +87,9 @@ def random_shape(
             "padding": int(rng.integers(0, min(r, s))),
             "K": int(rng.integers(1, 2 * config.cols + 3)),
         }
+        if takes_groups(operator) and rng.integers(3) == 0:
+            fields["groups"] = int(rng.choice([c, *(n for n in range(1, c + 1) if c % n == 0)]))
+            fields["K"] = fields["groups"] * int(rng.integers(1, 1 + max(1, (2 * config.cols + 2) // fields["groups"])))
         if pools and rng.integers(5) < 2:
             fields |= {
                 "pooling": str(rng.choice(["max", "average"])),
@@ -124,7 +133,7 @@ def random_case(config: AcceleratorConfig, *seed: int) -> Case:
         images = int(rng.integers(1, 4))
         operators = [_shorter(rng, config.operators[int(rng.integers(len(config.operators)))]) for _ in range(rng.integers(1, 4))]
         lanes = config.lanes(operators[0])
-        image = int(rng.choice([1, 3, max(1, lanes - 1), lanes + 1])), int(rng.integers(1, 8)), int(rng.integers(1, 8))
+        image = int(rng.choice([1, 3, max(1, lanes - 1), lanes + 1, 2 * lanes])), int(rng.integers(1, 8)), int(rng.integers(1, 8))
         shapes: list[Layer] = []
         for i, operator in enumerate(operators):
             pools = config.pooling and i + 1 < len(operators)
@@ -189,6 +198,9 @@ def features(program: Program) -> Counter[str]:
                 "ragged tiles of x": layer.out_w % (m.grid_x * m.x) != 0,
                 "ragged group of channels": layer.K % schedule.config.cols != 0,
                 "ragged tiles of channels": t.channel_groups % m.channels != 0,
+                "groups": layer.groups > 1,
+                "depthwise": layer.groups == layer.C > 1,
+                "words of a group alone": layer.groups > 1 and t.reach.words < t.words,
                 "ragged lanes": layer.C % schedule.config.lanes(layer.operator) != 0,
                 "several words of channels": t.words > 1,
                 "several tiles": n * y * x * k > 1,

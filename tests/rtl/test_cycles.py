@@ -51,6 +51,7 @@ CONFIGS = {
         pipeline_stages=2,
         weight_words=128,
     ),
+    "groups": accelerator(2, 8, 32, integer(8), integer(4), integer(8, signed=True), weight_words=128, activation_words=64),
     "split halves": accelerator(2, 2, 32, integer(8, signed=True), integer(3), BIPOLAR, split=True, isolation=False),
     "deep pipeline": accelerator(
         2, 4, 64, integer(8), binary_weight(5), xnor(), SOBOL, pipeline_stages=2, isolation=False, accumulator_depth=4, weight_words=128
@@ -63,6 +64,7 @@ MUST = (
     *(f"operator {kind}" for kind in ("int", "binary_weight", "xnor", "stochastic sign_magnitude", "stochastic bipolar")),
     *("output requantise", "output sign", "output raw", "signed clamp", "source sobol", "source lfsr"),
     *("padding", "stride 2 or more", "stride beyond the kernel", "kernel not square", "ragged lanes", "several words of channels"),
+    *("groups", "depthwise", "words of a group alone"),
     *("max pooling", "average pooling", "overlapping pooling", "pooling with gaps"),
     *("ragged tiles of images", "ragged tiles of y", "ragged tiles of x", "ragged group of channels", "ragged tiles of channels"),
     *("several tiles", "several tiles of channels", "raw in several tiles of channels", "loads while computing", "full-buffer loads"),
