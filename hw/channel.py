@@ -30,7 +30,7 @@ class Channel(wiring.Component):
                 "plane": In(2),
                 "row": In(max(1, (config.rows - 1).bit_length())),
                 "first": In(1),
-                "final": In(1),
+                "last": In(1),
                 "accumulator": In(signed(config.accumulator_bits)),
                 "bias": In(signed(config.accumulator_bits)),
                 "scale": In(SCALE_BITS),
@@ -92,5 +92,5 @@ class Channel(wiring.Component):
             new.eq(Mux(self.first, sample, joined)),
             self.result.eq(Mux(self["pool_average"], (new + rounding) >> self["pool_shift"], new)),
         ]
-        with m.If(self.beat[4] & ~self.final):
+        with m.If(self.beat[4] & ~self.last):
             m.d.sync += states[self.row].eq(new)

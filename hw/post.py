@@ -67,7 +67,7 @@ class Post(wiring.Component):
                 channel.plane.eq(along[3][len(self.address) : split]),
                 channel.row.eq(last[split : split + len(self.row_index)]),
                 channel.first.eq(last[-2]),
-                channel.final.eq(final),
+                channel.last.eq(final),
                 channel.accumulator.eq(self.accumulators[c]),
                 channel.bias.eq(self.bias.word_select(c, self.config.accumulator_bits).as_signed()),
                 channel.scale.eq(self.scale.word_select(c, SCALE_BITS)),

@@ -1,0 +1,65 @@
+"""The plan: each block with the parameters its bench and its mutants are built with. Both pytest and cocotb's side import it."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from amaranth.lib.wiring import Component
+
+from gatewright.hw.channel import Channel
+from gatewright.hw.config import AcceleratorConfig, integer
+from gatewright.hw.drain import Drain
+from gatewright.hw.fetch import Fetch
+from gatewright.hw.instructions import ACTIVATIONS, STORE
+from gatewright.hw.loader import ImageLoader, LinearLoader, Window
+from gatewright.hw.loop_nest import LoopNest
+from gatewright.hw.memory import Memory
+from gatewright.hw.post import Post
+from gatewright.hw.registers import InstructionRegisters
+from gatewright.hw.store import Store
+
+TOP = "block"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A component, the module of its bench in this folder, and how many mutants `make mutation` tries.
+
+    `threshold` is the least share of them that must be killed or proven equivalent.
+    """
+
+    build: Callable[[], Component]
+    bench: str
+    mutants: int = 12
+    threshold: float = 1.0
+
+
+def _config(**fields: object) -> AcceleratorConfig:
+    small = {"rows": 3, "cols": 2, "operand_bits": 32, "operators": (integer(8),), "accumulator_depth": 6}
+    sizes = {"activation_words": 64, "weight_words": 64, "output_words": 32, "parameter_words": 16}
+    return AcceleratorConfig(**small | sizes | fields)
+
+
+BLOCKS = {
+    "memory": Block(lambda: Memory(5, 12, 3), "memory"),
+    "registers 32": Block(lambda: InstructionRegisters(ACTIVATIONS, 32), "registers"),
+    "registers 64": Block(lambda: InstructionRegisters(STORE, 64), "registers"),
+    "loop_nest": Block(lambda: LoopNest(4, 5), "loop_nest"),
+    "fetch": Block(lambda: Fetch(_config()), "fetch"),
+    "linear 32": Block(lambda: LinearLoader(_config()), "linear"),
+    "linear 64": Block(lambda: LinearLoader(_config(operand_bits=64)), "linear"),
+    "window": Block(lambda: Window(6), "window"),
+    "image 32": Block(lambda: ImageLoader(_config()), "image"),
+    "image 64": Block(lambda: ImageLoader(_config(operand_bits=64)), "image"),
+    "channel": Block(lambda: Channel(_config(accumulator_bits=16)), "channel"),
+    "channel, no pooling": Block(lambda: Channel(_config(accumulator_bits=12, pooling=False)), "channel"),
+    "post": Block(lambda: Post(_config(), 8), "post"),
+    "post, no pooling": Block(lambda: Post(_config(pooling=False), 8), "post"),
+    "drain": Block(lambda: Drain(_config()), "drain"),
+    "store": Block(lambda: Store(_config(cols=8)), "store"),
+}
+
+
+def current() -> Component:
+    """The block that the bench in this process drives, for its parameters."""
+    return BLOCKS[os.environ["BENCH_BLOCK"]].build()
