@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from gatewright.hw.config import AcceleratorConfig
     from gatewright.sim.measurement import Measurement
     from gatewright.sim.probe import Probe
-    from gatewright.sw.models import Architecture
 
-WIDTH = 16  # output channels of every layer of the network that runs
 CLOCK_NS = 20.0
 TABLES = ("accelerator", "network", "block")
 NOTE = (
@@ -36,6 +34,7 @@ def measure(
     from gatewright.hw.names import accelerator_from
     from gatewright.sim.accelerator import netlist_of
     from gatewright.sim.probe import measure_probe
+    from gatewright.sim.summary import summary
     from gatewright.sim.technology import from_liberty, ihp130
     from gatewright.sim.timing import critical_path
 
@@ -59,24 +58,9 @@ def measure(
 
 def _probe(name: str, config: "AcceleratorConfig", tables: Mapping[str, Any], images: int, seed: int) -> "Probe":
     from gatewright.sim.probe import Probe
+    from gatewright.sim.summary import network_for
 
-    return Probe(name=name, config=config, architecture=_architecture(config, tables), streams=images, seed=seed)
-
-
-def _architecture(config: "AcceleratorConfig", tables: Mapping[str, Any]) -> "Architecture":
-    """The network in the file, or a convolution with each of the accelerator's operators and the logits with the first."""
-    from gatewright.hw.names import operator_named
-    from gatewright.sw.models import Architecture
-
-    if "network" in tables:
-        fields = {"channels": 1, "height": 8, "width": 8, **tables["network"]}
-        operators = fields.get("operators", [])
-        fields["operators"] = tuple(operator_named(entry) if isinstance(entry, str) else entry for entry in operators)
-        return Architecture(**fields)
-    operators = (*config.operators, config.operators[0])
-    pooled = (0,) if config.pooling else ()
-    widths = (WIDTH,) * len(config.operators)
-    return Architecture(family="vgg", channels=1, height=8, width=8, widths=widths, operators=operators, pool_after=pooled)
+    return Probe(name=name, config=config, architecture=network_for(config, tables.get("network")), streams=images, seed=seed)
 
 
 def _block(tables: Mapping[str, Any], m: "Measurement", path: Path) -> str | None:
@@ -90,28 +74,6 @@ def _block(tables: Mapping[str, Any], m: "Measurement", path: Path) -> str | Non
             f"{path}: [block] has one key, kind, and this accelerator's kinds of block are {', '.join(kinds)}; got {dict(table)}."
         )
     return str(table["kind"])
-
-
-def summary(m: "Measurement", kind: str | None = None) -> dict[str, Any]:
-    """Area (of one instance, if a kind of block is asked for), leakage, and logic energy and cycles per useful product."""
-    from gatewright.sw.models import workload
-
-    chosen = {key: part for key, part in m.parts.items() if kind in (None, key.partition(":")[0])}
-    instances = 1 if kind is None else max(part.instances for part in chosen.values())
-    products = sum(layer.products for layer in workload(m.architecture).layers) * m.images
-    cycles = sum(layer.cycles for layer in m.layers)
-    causes = [layer.energy[key] for layer in m.layers for key in layer.energy if kind in (None, key.partition(":")[0])]
-    leakage = sum(cause[1] for cause in causes)
-    return {
-        "block": kind or "accelerator",
-        "instances": instances,
-        "area_um2": sum(part.area_um2 for part in chosen.values()) / instances,
-        "energy_pj_per_op": sum(map(sum, causes)) / products,
-        "leakage_nw": leakage / (cycles * m.clock_ns) * 1e6 / instances,
-        "cycles_per_op": cycles / products,
-        "products": products,
-        "cycles": cycles,
-    }
 
 
 def _figures(record: Mapping[str, Any]) -> Table:

@@ -89,7 +89,6 @@ def simulate(
     *,
     engine: Engine = "verilator",
     technology: Technology | None = None,
-    cycles: int | None = None,
     reset_cycles: int = 1,
     top: str | None = None,
     ports: Sequence[Value] | None = None,
@@ -98,12 +97,12 @@ def simulate(
 
     inputs: integers [cycles] or [cycles, streams] by port; numbers stand for constants. Streams are independent runs. What an output shows
     in row t has settled under row t of the inputs, before the clock edge that ends the cycle. Returns int64 arrays of the
-    inputs' shape (uint64 for 64 unsigned bits, Python ints above 64 bits). `cycles` is needed only where no input is an array.
+    inputs' shape (uint64 for 64 unsigned bits, Python ints above 64 bits).
     The run starts from a state of zeros with `reset_cycles` cycles of `rst`, all inputs zero; an `rst` among the inputs is driven
     as given instead. engine: "verilator" runs the Verilog, "gates" the netlist synthesised with `technology`.
     """
     design = Design.of(source, top=top, ports=ports)
-    stimulus, flat = _stimulus(design, inputs, cycles)
+    stimulus, flat = stimulus_arrays(design, inputs)
     if engine == "gates":
         outputs = run_gates(synthesise(design, technology), stimulus, reset_cycles).outputs
     elif engine == "verilator":
@@ -123,7 +122,6 @@ def energy(
     *,
     clock_ns: float = 10.0,
     memories: Memories = "macros",
-    cycles: int | None = None,
     reset_cycles: int = 1,
     top: str | None = None,
     ports: Sequence[Value] | None = None,
@@ -134,7 +132,7 @@ def energy(
     clock's period, sets leakage only. Wires, clock tree and glitches are not in the numbers.
     """
     design = Design.of(source, top=top, ports=ports)
-    stimulus, _ = _stimulus(design, inputs, cycles)
+    stimulus, _ = stimulus_arrays(design, inputs)
     synthesis = synthesise(design, technology, memories=memories)
     return analyse(synthesis.netlist, run_gates(synthesis, stimulus, reset_cycles).toggles, synthesis.technology, clock_ns)
 
@@ -162,27 +160,26 @@ def _sum(runs: Sequence[Result]) -> Toggles:
     return replace(counts[0], streams=len(runs), toggles=toggles, high=high, memories=memories)
 
 
-def _stimulus(design: Design, inputs: Arrays, cycles: int | None) -> tuple[dict[str, NDArray[Any]], bool]:
+def stimulus_arrays(design: Design, inputs: Arrays) -> tuple[dict[str, NDArray[Any]], bool]:
     """Integers [cycles, streams] of every input, and whether there is one stream without an axis."""
     wanted = set(design.inputs) | ({RESET} & set(inputs) & set(design.ports))
-    if wanted != set(inputs):
+    if wanted != set(inputs) or not wanted:
         raise BadInput(
-            f"{design.top}: give every input and nothing else; its inputs are {', '.join(design.inputs) or 'none'}, "
+            f"{design.top}: give every input (at least one) and nothing else; its inputs are {', '.join(design.inputs) or 'none'}, "
             f"got {', '.join(inputs) or 'none'}."
         )
     arrays = {name: np.asarray(values) for name, values in inputs.items()}
-    shapes = {values.shape for values in arrays.values() if values.ndim} or ({(cycles,)} if cycles is not None else set())
-    if len(shapes) != 1 or len(shape := shapes.pop()) > 2 or 0 in shape or cycles not in (None, shape[0]):
+    shapes = {values.shape for values in arrays.values() if values.ndim}
+    if len(shapes) != 1 or len(shape := shapes.pop()) > 2 or 0 in shape:
         raise BadInput(
-            f"{design.top}: inputs are integers [cycles] or [cycles, streams], all of one shape, or constants; where all are constants, "
-            f"say cycles=. Got the shapes {', '.join(f'{name} {values.shape}' for name, values in arrays.items()) or 'of no input'}."
+            f"{design.top}: inputs are integers [cycles] or [cycles, streams], all of one shape, or constants beside at least one array. "
+            f"Got the shapes {', '.join(f'{name} {values.shape}' for name, values in arrays.items())}."
         )
-    flat = len(shape) == 1
-    full = (shape[0], 1) if flat else shape
     for name, values in arrays.items():
         _fits(design.top, name, values, design.ports[name].width)
-    given = {name: np.broadcast_to(values.reshape(full) if values.ndim else values, full) for name, values in arrays.items()}
-    return given or {"": np.zeros(full, dtype=np.int64)}, flat
+    flat = len(shape) == 1
+    full = (shape[0], 1) if flat else shape
+    return {name: np.broadcast_to(values.reshape(full) if values.ndim else values, full) for name, values in arrays.items()}, flat
 
 
 def _fits(top: str, name: str, values: NDArray[Any], width: int) -> None:

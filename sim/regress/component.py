@@ -1,0 +1,191 @@
+"""One component, ours or a user's: found, driven, measured."""
+
+import importlib
+import importlib.util
+import inspect
+import sys
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from amaranth.hdl import Elaboratable
+from numpy.typing import NDArray
+
+from gatewright.hw.config import AcceleratorConfig, Operator
+from gatewright.hw.errors import BadInput, GatewrightError
+from gatewright.hw.names import accelerator_from, operator_named
+from gatewright.hw.noun import Noun
+from gatewright.sim.design import Design, Port
+from gatewright.sim.energy_analysis import energy
+from gatewright.sim.library import Synthesis, run_gates, stimulus_arrays, synthesise
+from gatewright.sim.lut_mapping import Family, luts
+from gatewright.sim.regress.baseline import Figures
+from gatewright.sim.regress.plan import Block, Drive, existing
+from gatewright.sim.technology import Technology
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def load(block: Block, folder: Path) -> Design:
+    """The component a block names, made with its arguments. Raises BadInput for one that cannot be found or made."""
+    make = _find(block.component or "", folder)
+    try:
+        component = make(**{name: _argument(make, name, value) for name, value in block.arguments.items()})
+    except GatewrightError:
+        raise
+    except Exception as error:  # a user's code: whatever it raises, its arguments were not accepted
+        raise BadInput(f"{block.component} cannot be made with {block.arguments}: {type(error).__name__}: {error}") from error
+    if not isinstance(component, Elaboratable | str):
+        raise BadInput(f"{block.component} must be an Amaranth component, a function that makes one, or one that gives Verilog text.")
+    return Design.of(component)
+
+
+def _find(spec: str, folder: Path) -> Any:
+    home, _, name = spec.rpartition(":")
+    if not home or not name:
+        raise BadInput(f"component must be file.py:Name or package.module:Name; got {spec!r}.")
+    try:
+        if home.endswith(".py"):
+            module = _from_file(existing(folder, home))
+        else:
+            with _importable(folder):
+                module = importlib.import_module(home)
+    except GatewrightError:
+        raise
+    except Exception as error:  # a user's module may raise anything while it is imported
+        raise BadInput(f"{home} cannot be imported: {type(error).__name__}: {error}") from error
+    if not callable(getattr(module, name, None)):
+        raise BadInput(f"{home} has no class or function {name!r}.")
+    return getattr(module, name)
+
+
+def _from_file(path: Path) -> Any:
+    found = importlib.util.spec_from_file_location(f"gatewright_regress_{path.stem}", path)
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    with _importable(path.parent):
+        found.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Modules beside the file can be imported, as when it is run."""
+    sys.path.insert(0, str(folder.resolve()))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder.resolve()))
+
+
+def _argument(make: Any, name: str, value: Any) -> Any:
+    """Where a noun is wanted, a table of its fields; where an operator is, its name too."""
+    parameters = inspect.signature(make, eval_str=True).parameters
+    hint = parameters[name].annotation if name in parameters else None
+    if hint is Operator and isinstance(value, str):
+        return operator_named(value)
+    if hint is AcceleratorConfig and isinstance(value, Mapping):
+        return accelerator_from({"accelerator": value}, name)
+    if isinstance(hint, type) and issubclass(hint, Noun) and isinstance(value, Mapping):
+        return hint(**value)
+    return value
+
+
+def stimulus(design: Design, block: Block, folder: Path, seed: int) -> dict[str, NDArray[Any]]:
+    """Integers [cycles, streams] for every input, as the block says. Every input draws numbers of its own."""
+    if isinstance(block.stimulus, str):
+        given: Mapping[str, Any] = _archive(existing(folder, block.stimulus))
+    else:
+        given = {name: _values(value, folder) for name, value in block.stimulus.items()}
+    if unknown := sorted(set(given) - set(design.inputs)):
+        raise BadInput(f"{design.top} has no input {', '.join(unknown)}; its inputs are {', '.join(design.inputs)}.")
+    shapes = {values.shape for values in given.values() if isinstance(values, np.ndarray)} or {(block.cycles, block.streams)}
+    shape = max(shapes, key=len)
+    drawn = {}
+    for name, port in design.inputs.items():
+        value = given.get(name)
+        if value is None or isinstance(value, Drive):
+            drawn[name] = _draw(port, value, shape, seed)
+        else:
+            drawn[name] = value if isinstance(value, np.ndarray) else np.full(shape, value)
+    return stimulus_arrays(design, drawn)[0]
+
+
+def _archive(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (ValueError, OSError, AttributeError) as error:
+        raise BadInput(f"{path} is not an .npz file of arrays ({error}).") from None
+
+
+def _values(value: int | str | Drive, folder: Path) -> Any:
+    if not isinstance(value, str):
+        return value
+    path = existing(folder, value)
+    try:
+        return np.asarray(np.load(path))
+    except (ValueError, OSError) as error:
+        raise BadInput(f"{path} is not a .npy file ({error}).") from None
+
+
+def _draw(port: Port, drive: Drive | None, shape: tuple[int, ...], seed: int) -> NDArray[Any]:
+    rng = np.random.default_rng([seed, zlib.crc32(port.name.encode())])
+    if drive is not None and drive.chance is not None:
+        if port.width != 1:
+            raise BadInput(f"Input {port.name} has {port.width} bits; chance is for inputs of one bit. Give low and high.")
+        return (rng.random(shape) < drive.chance).astype(np.int64)
+    if drive is not None:
+        return rng.integers(drive.low or 0, drive.high or 0, shape, endpoint=True)
+    if port.width < 64:
+        return rng.integers(0, 1 << port.width, shape)
+    limbs = rng.integers(0, 1 << 32, (*shape, -(-port.width // 32))).astype(object)
+    return np.asarray(sum(limbs[..., i] << (32 * i) for i in range(limbs.shape[-1])) & ((1 << port.width) - 1))
+
+
+def measure(
+    design: Design, block: Block, driven: dict[str, NDArray[Any]], technology: Technology, clock_ns: float, fpga: Family
+) -> Figures:
+    """All figures of a component; a latency nobody sees, or a rate without logic, is None."""
+    synthesis = synthesise(design, technology, memories=block.memories)
+    run = run_gates(synthesis, driven)
+    operations = _operations(design, block, driven, run.outputs)
+    fmax = synthesis.fmax_mhz_estimate
+    return {
+        "area_um2": synthesis.area_um2 + synthesis.memory_area_um2,
+        "luts": luts(design, fpga).lut4,
+        "latency_cycles": _latency(synthesis, block, driven, run.outputs),
+        "cycles_per_op": run.toggles.samples / operations,
+        "energy_pj_per_op": energy(synthesis.netlist, run.toggles, technology, clock_ns).logic_pj / operations,
+        "fmax_mhz_estimate": fmax if np.isfinite(fmax) else None,
+    }
+
+
+def _operations(design: Design, block: Block, driven: Arrays, shown: Arrays) -> float:
+    if not isinstance(block.operations, str):
+        return block.operations * next(iter(driven.values())).size
+    ports = {**driven, **shown}
+    if block.operations not in ports or design.ports[block.operations].width != 1:
+        raise BadInput(f"{design.top}: operations must be a number or a port of one bit; got {block.operations!r}.")
+    done = int(ports[block.operations].astype(bool).sum())
+    if not done:
+        raise BadInput(
+            f"{design.top}: {block.operations} was never high under this stimulus, so no operation was done. Drive it otherwise."
+        )
+    return done
+
+
+def _latency(synthesis: Synthesis, block: Block, driven: Arrays, shown: Arrays) -> int | None:
+    """Cycles from a change of the inputs to the first change of the results: the second half of the stimulus is played backwards."""
+    if unknown := [name for name in block.result if name not in shown]:
+        raise BadInput(f"{synthesis.netlist.name} has no output {', '.join(unknown)}; its outputs are {', '.join(shown)}.")
+    start = len(next(iter(driven.values()))) // 2
+    turned = {name: np.concatenate([values[:start], values[: start - 1 : -1]]) for name, values in driven.items()}
+    other = run_gates(synthesis, turned).outputs
+    differs = [(shown[name] != other[name]).any(axis=1) for name in block.result or shown]
+    first = np.flatnonzero(np.any(differs, axis=0)) if differs else np.zeros(0, dtype=np.intp)
+    return int(first[0]) - start if first.size else None

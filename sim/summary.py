@@ -1,0 +1,44 @@
+"""A measured accelerator, or one kind of block in it, in a few numbers; and the network it runs where none is named."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gatewright.hw.config import AcceleratorConfig
+from gatewright.hw.names import operator_named
+from gatewright.sim.measurement import Measurement
+from gatewright.sw.models import Architecture, workload
+
+WIDTH = 16  # output channels of every layer of the network that runs where none is named
+
+
+def network_for(config: AcceleratorConfig, table: Mapping[str, Any] | None) -> Architecture:
+    """The network in a file's table, or a convolution with each of the accelerator's operators and the logits with the first."""
+    if table is not None:
+        fields = {"channels": 1, "height": 8, "width": 8, **table}
+        operators = fields.get("operators", [])
+        fields["operators"] = tuple(operator_named(entry) if isinstance(entry, str) else entry for entry in operators)
+        return Architecture(**fields)
+    operators = (*config.operators, config.operators[0])
+    pooled = (0,) if config.pooling else ()
+    widths = (WIDTH,) * len(config.operators)
+    return Architecture(family="vgg", channels=1, height=8, width=8, widths=widths, operators=operators, pool_after=pooled)
+
+
+def summary(m: Measurement, kind: str | None = None) -> dict[str, Any]:
+    """Area (of one instance, if a kind of block is asked for), leakage, and logic energy and cycles per useful product."""
+    chosen = {key: part for key, part in m.parts.items() if kind in (None, key.partition(":")[0])}
+    instances = 1 if kind is None else max(part.instances for part in chosen.values())
+    products = sum(layer.products for layer in workload(m.architecture).layers) * m.images
+    cycles = sum(layer.cycles for layer in m.layers)
+    causes = [layer.energy[key] for layer in m.layers for key in layer.energy if kind in (None, key.partition(":")[0])]
+    leakage = sum(cause[1] for cause in causes)
+    return {
+        "block": kind or "accelerator",
+        "instances": instances,
+        "area_um2": sum(part.area_um2 for part in chosen.values()) / instances,
+        "energy_pj_per_op": sum(map(sum, causes)) / products,
+        "leakage_nw": leakage / (cycles * m.clock_ns) * 1e6 / instances,
+        "cycles_per_op": cycles / products,
+        "products": products,
+        "cycles": cycles,
+    }
