@@ -5,6 +5,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from cocotb_tools.runner import VerilatorControlFile, get_runner
@@ -13,6 +14,15 @@ from gatewright.hw.errors import Mismatch
 from gatewright.sim import cache, tools
 
 _OPTIONS = ["--no-public-flat-rw", "-Wno-fatal", "-O3"]  # only the top's ports are public: several times faster
+
+
+@dataclass(frozen=True)
+class Results:
+    """Names of the tests that ran and of those that failed, and the log. A simulator that ends early leaves no tests."""
+
+    ran: tuple[str, ...]
+    failed: tuple[str, ...]
+    log: Path
 
 
 def run(
@@ -30,8 +40,26 @@ def run(
     `environment` is added for the bench, `seed` is cocotb's; `quick` compiles sooner what then runs slower.
     Raises Mismatch naming the tests that failed, with the log's end.
     """
+    done = results(verilog, top, module, folder, environment=environment, seed=seed, quick=quick)
+    if done.failed or not done.ran:
+        raise Mismatch(f"cocotb: {', '.join(done.failed) or 'no test'} of {module} {'failed' if done.failed else 'ran'}: {_end(done.log)}")
+    return list(done.ran)
+
+
+def results(
+    verilog: str,
+    top: str,
+    module: str,
+    folder: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    seed: int = 1,
+    quick: bool = False,
+) -> Results:
+    """The same as `run`, where failures are results."""
     built = cache.folder("cocotb", _key(verilog, top, quick), lambda draft: _build(verilog, top, quick, draft))
-    log, results = folder / "test.log", folder / "results.xml"
+    log, report = folder / "test.log", folder / "results.xml"
+    report.unlink(missing_ok=True)
     with _environment(), suppress(SystemExit):  # how the runner reports a failed test; which one stands in the results
         get_runner("verilator").test(
             test_module=module,
@@ -39,16 +67,14 @@ def run(
             hdl_toplevel_lang="verilog",
             build_dir=built / "build",
             test_dir=folder,
-            results_xml=str(results),
+            results_xml=str(report),
             log_file=log,
             seed=seed,
             extra_env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)} | dict(environment or {}),
         )
-    cases = ElementTree.parse(results).getroot().findall("testsuite/testcase") if results.exists() else []
-    failed = [case.get("name", "") for case in cases if case.find("failure") is not None or case.find("error") is not None]
-    if failed or not cases:
-        raise Mismatch(f"cocotb: {', '.join(failed) or 'no test'} of {module} {'failed' if failed else 'ran'}: {_end(log)}")
-    return [case.get("name", "") for case in cases]
+    cases = ElementTree.parse(report).getroot().findall("testsuite/testcase") if report.exists() else []
+    failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
+    return Results(tuple(case.get("name", "") for case in cases), tuple(case.get("name", "") for case in failed), log)
 
 
 def _key(verilog: str, top: str, quick: bool) -> str:
