@@ -1,6 +1,6 @@
 """How far a compact technology is from the full library it came from: area and energy of four reference blocks.
 
-    python -m gatewright.sim.comparison sg13g2_typ_1p20V_25C.lib
+    python -m gatewright.sim.comparison ihp130 sg13g2_typ_1p20V_25C.lib
 
 Each block is synthesised with either library and simulated with the same seeded operands. A third energy is of the compact
 library's netlist under the full library's tables: what is left between the two is the error of smaller tables and averaged `when`.
@@ -18,7 +18,7 @@ from gatewright.sim.energy_analysis import energy
 from gatewright.sim.gates import simulate
 from gatewright.sim.netlist import Netlist
 from gatewright.sim.synthesis import synthesise
-from gatewright.sim.technology import Technology, from_liberty, ihp130
+from gatewright.sim.technology import Technology, from_liberty, technology_named
 from gatewright.sim.timing import critical_path
 
 VERILOG = Path(__file__).parent / "data" / "reference_blocks.v"
@@ -122,6 +122,6 @@ def table(rows: Sequence[Row]) -> str:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
+    if len(sys.argv) < 3:
         sys.exit(__doc__)
-    print(table(compare(from_liberty(*sys.argv[1:]), ihp130())))
+    print(table(compare(from_liberty(*sys.argv[2:]), technology_named(sys.argv[1]))))

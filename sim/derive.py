@@ -1,17 +1,20 @@
 """Derives the embedded technology data from the published files.
 
-    python -m gatewright.sim.derive sg13g2_typ_1p20V_25C.lib ihp-sram/ sim/data/
+    python -m gatewright.sim.derive ihp130 sg13g2_typ_1p20V_25C.lib sim/data/
+    python -m gatewright.sim.derive sky130 sky130_fd_sc_hd__tt_025C_1v80.lib sim/data/
+    python -m gatewright.sim.derive asap7 asap7sc7p5t_*_RVT_TT_nldm_*.lib sim/data/
+    python -m gatewright.sim.derive memories ihp-sram/ sim/data/
 
-The cells are those that Yosys and abc use for Gatewright's blocks when they may use all 84: mapping without constraints picks only
-cells of drive strength 1.
+The cells are those that Yosys and abc use for Gatewright's blocks when they may use all: mapping without constraints picks only
+cells of the least drive strength. Cells used less than once in a thousand are left out, and so are those for power domains.
 """
 
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gatewright.hw.errors import BadInput
 from gatewright.sim.boolean import expression
@@ -20,25 +23,78 @@ from gatewright.sim.liberty import read
 from gatewright.sim.liberty_syntax import Group, Source, parse
 from gatewright.sim.memories import Macro
 
-LICENCE = "Apache-2.0, Copyright IHP PDK Authors; figures derived from the published ones, no text of the files"
-_NAMES = (
+_RIGHTS = "figures derived from the published ones, no text of the files"
+LICENCE = f"Apache-2.0, Copyright IHP PDK Authors; {_RIGHTS}"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What of a full library becomes an embedded technology: the cells, and the slews in ns and loads in fF of the tables."""
+
+    source: str
+    licence: str
+    cells: tuple[str, ...]
+    slews_ns: tuple[float, ...]
+    loads_ff: tuple[float, ...]
+
+
+_IHP130 = (
     "a21o_1 a21oi_1 a22oi_1 a221oi_1 and2_1 and3_1 and4_1 buf_1 dfrbpq_1 inv_1 mux2_1 mux4_1 nand2_1 nand2b_1 nand3_1 nand3b_1 "
     "nand4_1 nor2_1 nor2b_1 nor3_1 nor4_1 o21ai_1 or2_1 or3_1 xnor2_1 xor2_1 tiehi tielo"
 )
-CELLS = tuple(f"sg13g2_{name}" for name in _NAMES.split())
-SLEWS_NS = (0.0186, 0.174, 1.263)
-LOADS_FF = (1.0, 39.0, 300.0)
+_SKY130 = (
+    "a2111oi_0 a211oi_1 a21boi_0 a21o_1 a21oi_1 a221oi_1 a222oi_1 a22o_1 a22oi_1 a2bb2oi_1 a311oi_1 a31oi_1 a32o_1 a32oi_1 a31o_1 "
+    "and2_0 and2b_1 and3_1 and4_1 buf_1 clkinv_1 conb_1 dfxtp_1 edfxtp_1 maj3_1 mux2_1 mux2i_1 mux4_1 nand2_1 nand2b_1 nand3_1 "
+    "nand3b_1 nand4_1 nor2_1 nor2b_1 nor3_1 nor3b_1 nor4_1 o2111ai_1 o211ai_1 o21a_1 o21ai_0 o21bai_1 o221a_1 o221ai_1 o22a_1 o22ai_1 "
+    "o2bb2ai_1 o311ai_0 o31ai_1 or2_0 or2b_1 or3_1 or3b_1 or4_1 xnor2_1 xnor3_1 xor2_1 xor3_1"
+)
+_ASAP7 = (
+    "A2O1A1Ixp33 A2O1A1O1Ixp25 AND2x2 AND3x1 AND4x1 AND5x1 AO21x1 AO22x1 AOI211xp5 AOI21xp33 AOI221xp5 AOI22xp33 AOI311xp33 AOI31xp33 "
+    "BUFx2 DFFHQx4 INVx1 MAJIxp5 MAJx2 NAND2xp33 NAND3xp33 NAND4xp25 NAND5xp2 NOR2xp33 NOR3xp33 NOR4xp25 NOR5xp2 O2A1O1Ixp33 OA211x2 "
+    "OA21x2 OAI211xp5 OAI21xp33 OAI221xp5 OAI22xp33 OAI311xp33 OAI31xp33 OAI32xp33 OR2x2 OR3x1 OR4x1 TIEHIx1 TIELOx1 XNOR2xp5 XOR2xp5"
+)
+RECIPES = {
+    "ihp130": Recipe(
+        source="IHP-Open-PDK, SG13G2 standard cells, {files} (typical, 25 C, 1.2 V)",
+        licence=LICENCE,
+        cells=tuple(f"sg13g2_{name}" for name in _IHP130.split()),
+        slews_ns=(0.0186, 0.174, 1.263),
+        loads_ff=(1.0, 39.0, 300.0),
+    ),
+    "sky130": Recipe(
+        source="SkyWater SKY130 PDK, high-density standard cells, {files} (typical, 25 C, 1.8 V)",
+        licence=f"Apache-2.0, Copyright SkyWater PDK Authors; {_RIGHTS}",
+        cells=tuple(f"sky130_fd_sc_hd__{name}" for name in _SKY130.split()),
+        slews_ns=(0.01, 0.122, 1.5),
+        loads_ff=(0.5, 9.0, 160.0),
+    ),
+    "asap7": Recipe(
+        source="ASAP7 predictive 7 nm PDK, RVT standard cells, {files} (typical, 25 C, 0.7 V)",
+        licence=f"BSD-3-Clause, Copyright Lawrence T. Clark, Vinay Vashishtha, Arizona State University; {_RIGHTS}",
+        cells=tuple(f"{name}_ASAP7_75t_R" for name in _ASAP7.split()),
+        slews_ns=(0.005, 0.04, 0.32),
+        loads_ff=(0.36, 2.88, 23.04),
+    ),
+}
 
 
-def derive_cells(full_liberty: Path) -> str:
-    """The compact cell library as JSON text."""
+def recipe(name: str) -> Recipe:
+    if name not in RECIPES:
+        raise BadInput(f"There is no recipe for a technology {name!r}; there are {', '.join(RECIPES)}. Add it to sim/derive.py.")
+    return RECIPES[name]
+
+
+def derive_cells(name: str, full: Sequence[Path]) -> str:
+    """The compact cell library of an embedded technology as JSON text, from its full Liberty files."""
+    chosen = recipe(name)
     header = {
-        "source": f"IHP-Open-PDK, SG13G2 standard cells, {full_liberty.name} (typical, 25 C, 1.2 V)",
-        "licence": LICENCE,
+        "source": chosen.source.format(files=", ".join(path.name for path in full)),
+        "licence": chosen.licence,
         "made_by": "gatewright.sim.derive: a choice of cells; tables resampled; energies averaged over `when` (kept at flip-flops)",
         "units": "um2, nW, fF, ns, fJ; energies are inside the cell, without C V^2 / 2 of its load",
     }
-    return to_json(compact(read(full_liberty), CELLS, SLEWS_NS, LOADS_FF), header, SLEWS_NS, LOADS_FF)
+    cells = compact(read(*full), chosen.cells, chosen.slews_ns, chosen.loads_ff)
+    return to_json(cells, header, chosen.slews_ns, chosen.loads_ff)
 
 
 def derive_memories(folder: Path) -> str:
@@ -119,14 +175,15 @@ def _entry(table: Group, source: Source) -> float:
     return float(source.numbers(table.calls["values"], table).reshape(-1, columns)[1, 1])
 
 
-def derive(full_liberty: Path, sram_folder: Path, output: Path) -> None:
-    """Write `ihp130.json` and `ihp130_sram.json` into the folder `output`."""
-    texts: dict[str, Any] = {"ihp130.json": derive_cells(full_liberty), "ihp130_sram.json": derive_memories(sram_folder)}
-    for name, text in texts.items():
-        (output / name).write_text(text)
+def derive(what: str, inputs: Sequence[Path], output: Path) -> Path:
+    """Write a technology's cells, or with "memories" IHP's SRAM macros, into the folder `output`; returns the file."""
+    name, text = ("ihp130_sram", derive_memories(inputs[0])) if what == "memories" else (what, derive_cells(what, inputs))
+    made = output / f"{name}.json"
+    made.write_text(text)
+    return made
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
+    if len(sys.argv) < 4:
         sys.exit(__doc__)
-    derive(*map(Path, sys.argv[1:]))
+    derive(sys.argv[1], [Path(name) for name in sys.argv[2:-1]], Path(sys.argv[-1]))

@@ -1,4 +1,4 @@
-"""Technologies: the embedded one, any Liberty file, and the compact library against the full one."""
+"""Technologies: the embedded ones, any Liberty file, and the compact libraries against the full ones."""
 
 import json
 import os
@@ -8,12 +8,22 @@ import pytest
 
 from gatewright.hw.errors import BadInput
 from gatewright.sim.comparison import BLOCKS, compare, table
-from gatewright.sim.derive import CELLS, derive_cells
+from gatewright.sim.derive import RECIPES, derive_cells
 from gatewright.sim.synthesis import synthesise
-from gatewright.sim.technology import DATA, Conventions, from_liberty, ihp130
+from gatewright.sim.technology import DATA, EMBEDDED, Conventions, from_liberty, ihp130, technology_named
 
-FULL = os.environ.get("GATEWRIGHT_FULL_LIBERTY")
-needs_full = pytest.mark.skipif(not FULL, reason="GATEWRIGHT_FULL_LIBERTY does not name IHP's full library, sg13g2_typ_1p20V_25C.lib")
+CELLS = RECIPES["ihp130"].cells
+by_name = pytest.mark.parametrize("name", EMBEDDED)
+
+
+def full(name: str) -> list[Path]:
+    """The full library of a technology: GATEWRIGHT_FULL_IHP130 and so on name its files, with colons between them."""
+    variable = f"GATEWRIGHT_FULL_{name.upper()}"
+    if not os.environ.get(variable):
+        pytest.skip(f"{variable} does not name the full library of {name}")
+    return [Path(path) for path in os.environ[variable].split(":")]
+
+
 INVERTER = """library (one) { nom_voltage : 1; capacitive_load_unit (1,ff);
 lu_table_template (t) { variable_1 : input_net_transition; variable_2 : total_output_net_capacitance; index_1 ("0, 1"); index_2 ("0, 10"); }
 cell (INV) { area : 1; pin (A) { direction : input; capacitance : 2; }
@@ -34,20 +44,43 @@ def test_figures_of_the_embedded_library():
     assert waits[0].fall.at(0.0186, 0.0) == pytest.approx(35.0779, rel=1e-4)
 
 
-def test_source_and_licence_travel_with_the_figures():
-    data = json.loads(DATA.read_text())
-    text = ihp130().liberty_files()[0].read_text()
+@by_name
+def test_source_and_licence_travel_with_the_figures(name):
+    data = json.loads((DATA / f"{name}.json").read_text())
+    text = technology_named(name).liberty_files()[0].read_text()
     for key in ("source", "licence"):
         assert data[key] in text
-    assert "IHP-Open-PDK" in data["source"]
-    assert "Apache-2.0" in data["licence"]
+    origin = {"ihp130": ("IHP-Open-PDK", "Apache-2.0"), "sky130": ("SkyWater", "Apache-2.0"), "asap7": ("ASAP7", "BSD-3-Clause")}[name]
+    assert origin[0] in data["source"]
+    assert origin[1] in data["licence"]
 
 
-def test_the_generated_file_serves_synthesis():
+@by_name
+def test_the_generated_file_serves_synthesis(name):
     verilog = "module t (input clk, rst, input [3:0] a, b, output reg [4:0] s); always @(posedge clk) s <= rst ? 0 : a + b; endmodule"
-    netlist = synthesise(verilog, "t", ihp130().liberty_files())
-    assert len(netlist.cells["sg13g2_dfrbpq_1"]) == 5
-    assert set(netlist.cells) <= set(CELLS)
+    technology = technology_named(name)
+    netlist = synthesise(verilog, "t", technology.liberty_files())
+    assert sum(len(cells) for kind, cells in netlist.cells.items() if technology.library.cells[kind].ff) == 5
+    assert set(netlist.cells) <= set(technology.library.cells) == set(RECIPES[name].cells)
+
+
+def test_unknown_names():
+    with pytest.raises(BadInput, match="no embedded technology 'n5'; there are ihp130, sky130, asap7"):
+        technology_named("n5")
+    with pytest.raises(BadInput, match="no recipe for a technology 'n5'"):
+        derive_cells("n5", [])
+
+
+@by_name
+def test_memories_of_another_process_are_said_so(name):
+    assert ("not scaled" in technology_named(name).memories_note) == (name != "ihp130")
+
+
+def test_energy_falls_with_process_and_voltage():
+    """One block at 130 nm and 1.8 V, 130 nm and 1.2 V, 7 nm and 0.7 V."""
+    made = [technology_named(name) for name in ("sky130", "ihp130", "asap7")]
+    energies = [compare(technology, technology, ["fifo8x16"])[0].energy_full for technology in made]
+    assert energies[0] > energies[1] > 10 * energies[2]
 
 
 def test_the_hash_stands_for_cells_and_conventions():
@@ -88,11 +121,11 @@ def test_the_comparison_notices_a_wrong_library(tmp_path):
     assert row.energy_error > 0.15
 
 
-@needs_full
-def test_compact_against_full(capsys):
-    rows = compare(from_liberty(FULL), ihp130())
+@by_name
+def test_compact_against_full(name, capsys):
+    rows = compare(from_liberty(*full(name)), technology_named(name))
     with capsys.disabled():
-        print(f"\n{table(rows)}")
+        print(f"\n{name}\n{table(rows)}")
     assert {row.block for row in rows} == set(BLOCKS)
     for row in rows:
         assert abs(row.area_error) < 0.15, row
@@ -100,13 +133,13 @@ def test_compact_against_full(capsys):
         assert abs(row.tables_error) < 0.02, row
 
 
-@needs_full
-def test_the_embedded_data_is_what_derive_makes():
-    assert derive_cells(Path(FULL)) == DATA.read_text()
+@by_name
+def test_the_embedded_data_is_what_derive_makes(name):
+    assert derive_cells(name, full(name)) == (DATA / f"{name}.json").read_text()
 
 
 def test_a_library_without_the_cells_cannot_be_compacted(tmp_path):
     path = tmp_path / "one.lib"
     path.write_text(INVERTER)
     with pytest.raises(BadInput, match="lacks the cells sg13g2_a21o_1"):
-        derive_cells(path)
+        derive_cells("ihp130", [path])
