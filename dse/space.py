@@ -94,7 +94,8 @@ def operators(wanted: Iterable[Operator]) -> tuple[Operator, ...]:
     """Those operators a grid needs for all of `wanted`, by name: of stochastic ones that differ in length only, the longest."""
     longest: dict[Operator, Operator] = {}
     for operator in wanted:
-        alike = operator.replace(stream_length=operator.width * 8) if operator.kind == "stochastic" else operator
+        shortens = operator.kind == "stochastic" and operator.source != "counter"
+        alike = operator.replace(stream_length=operator.width * 8) if shortens else operator
         longest[alike] = max(longest.get(alike, operator), operator, key=lambda o: o.stream_length or 0)
     return tuple(sorted(longest.values(), key=lambda o: o.name))
 
@@ -106,7 +107,7 @@ def accumulator_bits(work: Workload, config: AcceleratorConfig) -> int:
         kind = arithmetic(layer.operator)
         lanes = config.lanes(layer.operator)
         terms = layer.R * layer.S * -(-layer.C // lanes) * lanes
-        most = max(most, terms * int(np.abs(kind.table).max()))
+        most = max(most, terms * int(np.abs(kind.tables).max()))
     bits = most.bit_length() + 2
     if bits > BITS_MOST:
         raise BadInput(f"Sums of {work.name} reach {most}, beyond accumulators of {BITS_MOST} bits. Choose fewer bits or channels.")

@@ -11,7 +11,7 @@ def operator_words(o: Operator) -> str:
     if o.kind == "binary_weight":
         return f"binary weights x {o.activation_bits}-bit activations"
     if o.kind == "stochastic":
-        source = {"sobol": "Sobol", "lfsr": "LFSR"}[o.source or "sobol"]
+        source = {"sobol": "Sobol", "lfsr": "LFSR", "counter": "counter"}[o.source or "sobol"]
         return f"{o.stream_length}-bit {source} streams ({(o.coding or '').replace('_', '-')}, {o.weight_bits}-bit operands)"
     if o.kind == "int":
         return (

@@ -130,8 +130,16 @@ def xnor() -> Operator:
     return Operator(kind="xnor", weight_bits=1, activation_bits=1)
 
 
-def stochastic(stream_length: int, coding: Coding = "sign_magnitude", source: Source = "sobol", bits: int = 8) -> Operator:
-    """Bit streams of `stream_length`, made at the grid's edges, counted exactly."""
+def stochastic(
+    stream_length: int,
+    coding: Coding = "sign_magnitude",
+    source: Source = "sobol",
+    bits: int = 8,
+    *,
+    sharing: int | None = None,
+    adder: Adder = "exact",
+) -> Operator:
+    """Bit streams of `stream_length`, made at the grid's edges. `sharing`: lanes that compare with the same numbers, None: all."""
     return Operator(
         kind="stochastic",
         weight_bits=bits,
@@ -140,6 +148,8 @@ def stochastic(stream_length: int, coding: Coding = "sign_magnitude", source: So
         stream_length=stream_length,
         coding=coding,
         source=source,
+        sharing=sharing,
+        adder=adder,
     )
 
 
@@ -206,7 +216,8 @@ class AcceleratorConfig(Noun):
     def path(self, operator: Operator) -> int:
         """Which of the configuration's operators runs a layer's operator: the same one, with streams at least as long."""
         for i, mine in enumerate(self.operators):
-            same = mine.model_copy(update={"stream_length": operator.stream_length}) if mine.kind == operator.kind == "stochastic" else mine
+            shortens = mine.kind == operator.kind == "stochastic" and mine.source != "counter"  # a thermometer's steps depend on its length
+            same = mine.model_copy(update={"stream_length": operator.stream_length}) if shortens else mine
             if same == operator and (mine.stream_length or 0) >= (operator.stream_length or 0):
                 return i
         names = ", ".join(o.name for o in self.operators)

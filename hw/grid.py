@@ -13,7 +13,6 @@ from gatewright.hw.element import Element
 from gatewright.hw.operators import circuit
 from gatewright.hw.split import mode_of
 from gatewright.hw.stochastic.numbers import Side
-from gatewright.hw.stochastic.sources import NumberSource
 
 
 class Grid(wiring.Component):
@@ -90,9 +89,7 @@ class Grid(wiring.Component):
         for i, operator in enumerate(encoded(self.config)):
             selected = self.edge_select[self.config.operators.index(operator)]
             for side, edges in (("activation", rows), ("weight", cols)):
-                bits = circuit(operator).number_bits(operator, side)
-                source = NumberSource(operator.source or "sobol", bits, side, operator.width, operator.steps)  # type: ignore[arg-type]
-                m.submodules[f"{side}_source_{i}"] = source
+                m.submodules[f"{side}_source_{i}"] = source = circuit(operator).Numbers(operator, side)
                 step = self.edge_step & selected.replicate(self.step_bits)
                 m.d.comb += [source.step.eq(step), source.advance.eq(selected)]
                 for edge in edges:

@@ -2,7 +2,8 @@
 
 Words: a *code* is the integer a network holds (signed, unsigned or a bit); *bits* are the same as an unsigned lane content; a
 *value* is the number the code stands for in ordinary arithmetic (an XNOR code 0 has value -1). The product of two codes is
-the integer the circuit adds to its accumulator, near gain * value * value + offset. All of it is docs/hardware.md in code.
+the integer the circuit adds to its accumulator, near gain * value * value + offset (or a sum of such products, its terms). All of it is
+docs/hardware.md in code.
 """
 
 from abc import ABC, abstractmethod
@@ -19,6 +20,10 @@ FLOAT32_EXACT = 1 << 24  # integers below this are exact in float32, whatever th
 CHUNK = 1 << 22  # elements of patch matrix made at a time, so that memory stays small for any batch
 
 
+Terms = tuple[tuple[Any, Any], ...]
+"""Factors of values, one for each term of a product, each with the derivative by the value that training uses: arrays or tensors."""
+
+
 class Arithmetic(ABC):
     """An operator's arithmetic on numpy integers. A subclass gives the product of values, the codes' meaning and the ranges."""
 
@@ -27,6 +32,10 @@ class Arithmetic(ABC):
     gain: float = 1.0
     offset: float = 0.0
     unused_weight_bits: int = 0
+    lane_period: int = 1
+    """Channels after which products repeat: that of channel c is `lane_multiply` in lane c mod lane_period."""
+    additive: bool = True
+    """Whether sums are sums of products; if not, the subclass has its own `table_sums`."""
     weight_clip: float = 3.0
     """Greatest weight, in standard deviations of the layer's weights, that training represents."""
     activation_clip: float = 3.0
@@ -39,6 +48,10 @@ class Arithmetic(ABC):
     def multiply(self, activation_bits: np.ndarray, weight_bits: np.ndarray) -> np.ndarray:
         """The defining product of unsigned lane bits, a column [A, 1] of activations by a row [1, W] of weights, int64 [A, W]."""
 
+    def lane_multiply(self, activation_bits: np.ndarray, weight_bits: np.ndarray, lane: int) -> np.ndarray:
+        """`multiply` in a lane, where lanes differ."""
+        return self.multiply(activation_bits, weight_bits)
+
     def activation_value(self, codes: Any) -> Any:
         """What activation codes stand for. Takes and returns a numpy array or a torch tensor."""
         return codes
@@ -46,6 +59,28 @@ class Arithmetic(ABC):
     def weight_value(self, codes: Any) -> Any:
         """What weight codes stand for. Takes and returns a numpy array or a torch tensor."""
         return codes
+
+    def activation_terms(self, values: Any) -> Terms:
+        """What an activation's value is multiplied by in each term of the product: one term, the value itself, unless overridden."""
+        return ((values, 1.0),)
+
+    def weight_terms(self, values: Any) -> Terms:
+        """The weight's side of the same terms."""
+        return ((values, 1.0),)
+
+    def quantise(self, latent: Any) -> tuple[Any, Any]:
+        """Codes of latent weights (a tensor), and the smooth function of them whose gradient the codes' values get in training.
+
+        The step is proportional to the standard deviation of the whole layer's weights: no scale is learned, for normalisation
+        undoes any.
+        """
+        low, high = self.weight_range
+        scaled = self.standardised(latent, high)
+        return scaled.detach().round().clamp(low, high), scaled.clamp(low, high)
+
+    def standardised(self, latent: Any, greatest: float) -> Any:
+        """Latent weights (a tensor) times what makes `weight_clip` of their standard deviations `greatest`."""
+        return latent * (greatest / (self.weight_clip * latent.detach().std().clamp(min=1e-12)))
 
     def activation_bits(self, codes: np.ndarray) -> np.ndarray:
         """Codes as unsigned numbers of `activation_bits` bits, int64. Raises BadInput outside the operator's range."""
@@ -67,11 +102,17 @@ class Arithmetic(ABC):
         return self.weight_bits(codes).astype(np.uint8)
 
     @cached_property
-    def table(self) -> np.ndarray:
-        """Every product, int64 [2**activation_bits, 2**weight_bits], indexed by bits."""
+    def tables(self) -> np.ndarray:
+        """Every product in every lane, int64 [lane_period, 2**activation_bits, 2**weight_bits], indexed by bits."""
         a = np.arange(1 << self.operator.activation_bits)[:, None]
         w = np.arange(1 << self.operator.weight_bits)[None, :]
-        return self.multiply(a, w)
+        return np.stack([self.lane_multiply(a, w, lane) for lane in range(self.lane_period)])
+
+    @property
+    def table(self) -> np.ndarray:
+        """Every product in the first lane, int64 [2**activation_bits, 2**weight_bits]; in every lane where lanes do not differ."""
+        first: np.ndarray = self.tables[0]
+        return first
 
     @cached_property
     def activation_values(self) -> np.ndarray:
@@ -82,27 +123,34 @@ class Arithmetic(ABC):
 
     @cached_property
     def linear(self) -> bool:
-        """Whether every product is exactly gain * value * value + offset, so that a matrix product computes sums."""
+        """Whether every product is exactly gain * (the sum of its terms) + offset, so that matrix products compute sums."""
         low, high = self.weight_range
         codes = np.arange(low, high + 1)
-        ideal = self.gain * np.outer(self.activation_values, self.weight_value(codes)) + self.offset
-        return bool((ideal == self.table[:, self.weight_bits(codes)]).all())
+        terms = zip(self.activation_terms(self.activation_values), self.weight_terms(self.weight_value(codes)), strict=True)
+        ideal = self.gain * sum(np.outer(a, w) for (a, _), (w, _) in terms) + self.offset
+        return self.additive and bool(np.equal(ideal, self.tables[:, :, self.weight_bits(codes)]).all())
 
     @cached_property
     def classes(self) -> tuple[np.ndarray, np.ndarray]:
-        """The table without repeated rows, int64 [classes, 2**weight_bits], and each activation's row in it, int64."""
-        rows, index = np.unique(self.table, axis=0, return_inverse=True)
+        """The lanes' tables side by side without repeated rows, int64 [classes, lane_period * 2**weight_bits]; each activation's row."""
+        rows, index = np.unique(np.concatenate(self.tables, axis=1), axis=0, return_inverse=True)
         return rows, index.reshape(-1)
 
     @property
     def unused_product(self) -> int:
-        """What a lane beyond C adds to the accumulator in each product slot."""
-        return int(self.table[0, self.unused_weight_bits])
+        """What one lane beyond C (the last of a word) adds to the accumulator in each product slot."""
+        return self.unused_products(1)
+
+    def unused_products(self, idle: int) -> int:
+        """What the last `idle` lanes of a word, lanes beyond C, add together in each product slot."""
+        return sum(int(self.tables[-1 - i % self.lane_period, 0, self.unused_weight_bits]) for i in range(idle))
 
     def bound(self, products: int) -> int:
         """No sum of `products` products is greater in magnitude, before or after gain and offset."""
-        values = np.abs(self.activation_values).max() * np.abs(self.weight_value(np.array(self.weight_range))).max()
-        return products * int(max(np.abs(self.table).max(), values))
+        weights = self.weight_value(np.array(self.weight_range))
+        terms = zip(self.activation_terms(self.activation_values), self.weight_terms(weights), strict=True)
+        values = sum(np.abs(a).max() * np.abs(w).max() for (a, _), (w, _) in terms)
+        return products * int(max(np.abs(self.tables).max(), values))
 
     def value(self, accumulated: np.ndarray, products: int) -> np.ndarray:
         """The sum of value x value that accumulators of `products` products stand for, float64, same shape."""
@@ -112,10 +160,11 @@ class Arithmetic(ABC):
         """Elementwise product of codes (broadcast), int64."""
         return self.table[self.activation_bits(activations), self.weight_bits(weights)]
 
-    def accumulate(self, activations: np.ndarray, weights: np.ndarray, stride: int = 1, padding: int = 0) -> np.ndarray:
+    def accumulate(self, activations: np.ndarray, weights: np.ndarray, stride: int = 1, padding: int = 0, first: int = 0) -> np.ndarray:
         """Convolution of codes [N, C, H, W] with [K, C, R, S], exact, int64 [N, K, P, Q].
 
-        Outside the image the activation has zero bits, whatever that means to the operator.
+        Outside the image the activation has zero bits, whatever that means to the operator. `first`: channel of the feature map that
+        is channel 0 here (lanes go by the map's channels).
         """
         kernels, _, r, s = weights.shape
         padded = np.pad(self.activation_bits(activations), ((0, 0), (0, 0), (padding, padding), (padding, padding)))
@@ -123,30 +172,39 @@ class Arithmetic(ABC):
         windows = windows.transpose(0, 2, 3, 1, 4, 5)  # [N, P, Q, C, R, S]
         images, p, q = windows.shape[:3]
         result = np.empty((images, p, q, kernels), dtype=np.int64)
-        sums = self._linear_sums if self.linear and _within(weights, *self.weight_range) else self._table_sums
+        channels = first + np.arange(weights[0].size) // (r * s)
+        linear = self.linear and _within(weights, *self.weight_range)
         for part in _parts(images, windows[0].size):
             patches = windows[part].reshape(-1, weights[0].size)
-            result[part] = sums(patches, weights.reshape(kernels, -1)).reshape(-1, p, q, kernels)
+            flat = weights.reshape(kernels, -1)
+            sums = self._linear_sums(patches, flat) if linear else self.table_sums(patches, flat, channels)
+            result[part] = sums.reshape(-1, p, q, kernels)
         return result.transpose(0, 3, 1, 2)
 
     def _linear_sums(self, patches: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Sums of products by one matrix product: patches [M, n] of bits, weights [K, n] of codes, gives [M, K]."""
+        """Sums of products by a matrix product for each term: patches [M, n] of bits, weights [K, n] of codes, gives [M, K]."""
         n = weights.shape[1]
         dtype = np.float32 if self.bound(n) < FLOAT32_EXACT else np.float64
-        dot = self.activation_values.astype(dtype)[patches] @ self.weight_value(weights.astype(dtype)).T
-        return np.rint(self.gain * dot.astype(np.float64) + self.offset * n).astype(np.int64)
+        activations, values = self.activation_terms(self.activation_values), self.weight_terms(self.weight_value(weights.astype(dtype)))
+        dot = sum(a.astype(dtype)[patches] @ w.astype(dtype).T for (a, _), (w, _) in zip(activations, values, strict=True))
+        return np.rint(self.gain * np.asarray(dot, dtype=np.float64) + self.offset * n).astype(np.int64)
 
-    def _table_sums(self, patches: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """The same sums by looking every product up."""
+    def table_sums(self, patches: np.ndarray, weights: np.ndarray, channels: np.ndarray) -> np.ndarray:
+        """The same sums by looking every product up; position i of the patches belongs to channel channels[i]."""
         bits = self.weight_bits(weights)
         total = np.zeros((len(patches), len(weights)), dtype=np.int64)
-        for position in range(weights.shape[1]):
-            total += self.table[:, bits[:, position]][patches[:, position]]
+        for position, lane in enumerate(channels % self.lane_period):
+            total += self.tables[lane][:, bits[:, position]][patches[:, position]]
         return total
 
 
 def _within(codes: np.ndarray, low: int, high: int) -> bool:
     return bool(codes.min() >= low and codes.max() <= high) if codes.size else True
+
+
+def signs(latent: Any) -> tuple[Any, Any]:
+    """The quantiser (see `Arithmetic.quantise`) of weights that are a sign: codes 0 and 1."""
+    return (latent.detach() >= 0).to(latent.dtype), latent.clamp(-1, 1)
 
 
 def checked(codes: np.ndarray, low: int, high: int, what: str) -> np.ndarray:

@@ -1,12 +1,13 @@
 """Operators in PyTorch: forward is exactly the integer arithmetic, backward is that of the ideal (unrounded, linear) operation."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gatewright.sw.arithmetic import CHUNK, FLOAT32_EXACT, Arithmetic
+from gatewright.sw.arithmetic import CHUNK, FLOAT32_EXACT, Arithmetic, Terms
 
 
 class StraightThrough(torch.autograd.Function):
@@ -28,45 +29,52 @@ def straight_through(smooth: Tensor, exact: Tensor) -> Tensor:
 
 
 def quantise_weight(arithmetic: Arithmetic, latent: Tensor) -> tuple[Tensor, Tensor]:
-    """Latent float weights (any shape) as codes (no gradient) and their values (straight-through within the range).
-
-    The step is proportional to the standard deviation of the whole layer's weights: no scale is learned, for normalisation
-    undoes any.
-    """
-    low, high = arithmetic.weight_range
-    if arithmetic.operator.weight_bits == 1:
-        codes = (latent.detach() >= 0).to(latent.dtype)
-        return codes, straight_through(latent.clamp(-1, 1), arithmetic.weight_value(codes))
-    scaled = latent * (high / (arithmetic.weight_clip * latent.detach().std().clamp(min=1e-12)))
-    codes = scaled.detach().round().clamp(low, high)
-    return codes, straight_through(scaled.clamp(low, high), arithmetic.weight_value(codes))
+    """Latent float weights (any shape) as codes (no gradient) and their values (straight-through); see `Arithmetic.quantise`."""
+    codes, smooth = arithmetic.quantise(latent)
+    return codes, straight_through(smooth, arithmetic.weight_value(codes))
 
 
-def convolve(arithmetic: Arithmetic, x: Tensor, codes: Tensor, values: Tensor, stride: int, padding: int, *, exact: bool) -> Tensor:
+def stacked(values: Tensor, terms: Callable[[Tensor], Terms]) -> Tensor:
+    """The terms of values [N, C, ...] one after the other along C, with the derivatives that the operator gives them."""
+    return torch.cat([straight_through(slope * values, factor) for factor, slope in terms(values.detach())], dim=1)
+
+
+def convolve(
+    arithmetic: Arithmetic, x: Tensor, codes: Tensor, values: Tensor, stride: int, padding: int, *, exact: bool, first: int = 0
+) -> Tensor:
     """The accumulators of a convolution, [N, K, P, Q], holding integers.
 
     x: activation codes [N, C, H, W] in floating point; codes, values: [K, C, R, S] from `quantise_weight`.
     exact: use float64 where float32 could round (sums of 2**24 and more); training does without.
+    first: the channel of the feature map that is channel 0 of `x`; lanes go by the map's channels.
     """
     products = codes[0].numel()
     wide = exact and arithmetic.bound(products) >= FLOAT32_EXACT
     dtype = torch.float64 if wide else torch.float32
     zero = int(arithmetic.activation_values[0])  # outside the image the lanes hold zero bits
     inputs = F.pad(arithmetic.activation_value(x), (padding,) * 4, value=zero).to(dtype)
+    activations = stacked(inputs, arithmetic.activation_terms)
+    weights = stacked(values.to(dtype), arithmetic.weight_terms)
     if arithmetic.linear:
-        return arithmetic.gain * F.conv2d(inputs, values.to(dtype), stride=stride) + arithmetic.offset * products
-    counted = _table_sums(arithmetic, x.detach(), codes, stride, padding, dtype)
+        return arithmetic.gain * F.conv2d(activations, weights, stride=stride) + arithmetic.offset * products
+    if arithmetic.additive:
+        counted = _table_sums(arithmetic, x.detach(), codes, stride, padding, dtype, first)
+    else:
+        activations_in, weights_in = (part.detach().to(torch.int64).numpy() for part in (x, codes))
+        counted = torch.from_numpy(arithmetic.accumulate(activations_in, weights_in, stride, padding, first)).to(dtype)
     if not torch.is_grad_enabled():
         return counted
-    return straight_through(arithmetic.gain * F.conv2d(inputs, values.to(dtype), stride=stride) + arithmetic.offset * products, counted)
+    return straight_through(arithmetic.gain * F.conv2d(activations, weights, stride=stride) + arithmetic.offset * products, counted)
 
 
 @torch.no_grad()
-def _table_sums(arithmetic: Arithmetic, x: Tensor, codes: Tensor, stride: int, padding: int, dtype: torch.dtype) -> Tensor:
+def _table_sums(arithmetic: Arithmetic, x: Tensor, codes: Tensor, stride: int, padding: int, dtype: torch.dtype, first: int) -> Tensor:
     """Sums of tabulated products: one row of K products per position and activation, gathered and added by `embedding_bag`."""
     rows, row_of = (torch.from_numpy(part) for part in arithmetic.classes)
     kernels, _, r, s = codes.shape
     weight_bits = torch.from_numpy(arithmetic.weight_bits(codes.reshape(kernels, -1).to(torch.int64).numpy()))  # [K, n]
+    lanes = (first + torch.arange(weight_bits.shape[1]) // (r * s)) % arithmetic.lane_period
+    weight_bits = weight_bits + lanes * (1 << arithmetic.operator.weight_bits)  # columns of the lanes' tables side by side
     size = 1 << arithmetic.operator.activation_bits
     bits = F.pad(x, (padding,) * 4).to(torch.int64) % size
     index = F.unfold(row_of[bits].float(), (r, s), stride=stride).to(torch.int64)  # [N, n, P * Q]

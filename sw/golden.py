@@ -42,8 +42,9 @@ def run_layer(layer: IntegerLayer, codes: np.ndarray) -> np.ndarray:
     if codes.shape[1:] != (shape.C, shape.H, shape.W):
         raise BadInput(f"layer {shape.name} takes {shape.C} x {shape.H} x {shape.W} (C, H, W) codes; got {codes.shape[1:]}.")
     groups = zip(np.split(codes, shape.groups, axis=1), np.split(layer.weights, shape.groups), strict=True)
-    accumulate = arithmetic(shape.operator).accumulate
-    accumulated = np.concatenate([accumulate(part, weights, shape.stride, shape.padding) for part, weights in groups], axis=1)
+    accumulate, size = arithmetic(shape.operator).accumulate, shape.group_channels
+    sums = [accumulate(*part, shape.stride, shape.padding, first=i * size) for i, part in enumerate(groups)]
+    accumulated = np.concatenate(sums, axis=1)
     return pool(shape, post_process(layer, accumulated))
 
 

@@ -76,7 +76,10 @@ class OperatorConv2d(nn.Module):
         layer = self.layer
         codes, values = self.quantised_weight()
         parts = zip(x.chunk(layer.groups, 1), codes.chunk(layer.groups), values.chunk(layer.groups), strict=True)
-        sums = [convolve(self.arithmetic, *part, stride=layer.stride, padding=layer.padding, exact=not self.training) for part in parts]
+        sums = [
+            convolve(self.arithmetic, *part, layer.stride, layer.padding, exact=not self.training, first=i * layer.group_channels)
+            for i, part in enumerate(parts)
+        ]
         return sums[0] if layer.groups == 1 else torch.cat(sums, dim=1)
 
     def statistics(self, accumulated: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from gatewright.hw.config import Source
-from gatewright.hw.stochastic.numbers import TAPS, Side, direction_numbers, side_taps, sobol_dimension
+from gatewright.hw.stochastic.numbers import SELECT_INDEX, TAPS, Side, direction_numbers, side_taps, sobol_dimension
 
 
 def sobol_number(index: Value, bits: int, dimension: int) -> Value:
@@ -79,38 +79,43 @@ class NumberSource(wiring.Component):
     """One side of the grid: plays `width` numbers a cycle. Its cycle is named by `step`; `restart` is high in step 0.
 
     Sobol numbers and counters need no state. A linear feedback register is unrolled `width` times; its comparators take the state
-    itself (one more than the number), see `pulse`.
+    itself (one more than the number), see `pulse`. With `select`, that many bits that select a lane stand above each number.
     """
 
-    def __init__(self, source: Source, bits: int, side: Side, width: int, steps: int) -> None:
-        self.source, self.bits, self.side, self.width, self.steps = source, bits, side, width, steps
+    def __init__(self, source: Source, bits: int, side: Side, width: int, steps: int, select: int = 0) -> None:
+        self.source, self.bits, self.side, self.width, self.steps, self.select = source, bits, side, width, steps, select
         super().__init__(
             {
                 "step": In(max(1, (steps - 1).bit_length())),
                 "advance": In(1),
-                "numbers": Out(bits).array(width),
+                "numbers": Out(bits + select).array(width),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        if self.source != "lfsr":
-            low, step_bits = (self.width - 1).bit_length(), (self.steps - 1).bit_length()
-            for j in range(self.width):
-                index = Cat(Const(j, low), self.step[:step_bits])
-                counts = self.source == "counter" and self.side == "activation"
-                dimension = sobol_dimension(self.source, self.side)
-                m.d.comb += self.numbers[j].eq(counter_number(index, self.bits) if counts else sobol_number(index, self.bits, dimension))
-            return m
+        low, step_bits = (self.width - 1).bit_length(), (self.steps - 1).bit_length()
+        indices = [Cat(Const(j, low), self.step[:step_bits]) for j in range(self.width)]
+        if self.source == "lfsr":
+            levels = self._unrolled(m)
+        elif self.source == "counter" and self.side == "activation":
+            levels = [counter_number(index, self.bits) for index in indices]
+        else:
+            levels = [sobol_number(index, self.bits, sobol_dimension(self.source, self.side)) for index in indices]
+        for number, level, index in zip(self.numbers, levels, indices, strict=True):
+            selected = sobol_number(index, SELECT_INDEX, 3)[SELECT_INDEX - self.select :]
+            m.d.comb += number.eq(Cat(level, selected) if self.select else level)
+        return m
+
+    def _unrolled(self, m: Module) -> list[Value]:
+        """The register's states in one cycle."""
         held = Signal(self.bits, init=1)
         states: list[Value] = [Mux(self.step == 0, 1, held)[: self.bits]]
         for _ in range(self.width):
             states.append(following(m, states[-1], side_taps(self.bits, self.side)))
-        for j in range(self.width):
-            m.d.comb += self.numbers[j].eq(states[j])
         with m.If(self.advance):
             m.d.sync += held.eq(states[-1])
-        return m
+        return states[:-1]
 
 
 def pulse(source: Source, value: Value, number: Value) -> Value:

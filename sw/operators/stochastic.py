@@ -3,13 +3,19 @@
 A stream is 1 at time t where its operand exceeds the number source's t-th number; the two sources restart for every pair.
 Sign-magnitude: the pulses of a and |w| that coincide, counted up or down by w's sign; zero never pulses, so padding adds 0.
 Bipolar: the times at which both streams agree; zero is probability one half, so padding and unused lanes count about L / 2.
+
+With sharing groups a product depends on the lane, whose group rotates the shared numbers. So it does where a multiplexer adds, for
+each lane has its own times; a lane's count is then multiplied by the number of lanes. An approximate counter joins neighbouring times of
+one lane. An OR joins the lanes of `PERIOD_BITS` operand bits: its sums are no sums of products, and are evaluated pulse by pulse.
 """
+
+from functools import cached_property
 
 import numpy as np
 
 from gatewright.hw.config import Operator
-from gatewright.hw.stochastic.numbers import Side, sequence
-from gatewright.sw.arithmetic import Arithmetic, checked
+from gatewright.hw.stochastic.numbers import ALL_LANES, PERIOD_BITS, Side, lane_sequence, selection
+from gatewright.sw.arithmetic import CHUNK, Arithmetic, checked
 
 
 class Stochastic(Arithmetic):
@@ -24,25 +30,96 @@ class Stochastic(Arithmetic):
         self.weight_range = (-limit, limit)
         self.length = operator.stream_length or 0
         self.bipolar = operator.coding == "bipolar"
+        self.additive = operator.adder != "or"
+        self.lanes = PERIOD_BITS // operator.width
+        self.sharing = operator.sharing or ALL_LANES
+        self.lane_period = self.lanes if self.sharing != ALL_LANES or operator.adder == "mux" else 1
         # Sign-magnitude: L * (a / 2**b) * (w / 2**(wb - 1)). Bipolar: L / 2 * (1 + (a / 2**(b - 1)) * (w / 2**(wb - 1))).
         self.gain = self.length / 2.0 ** (operator.activation_bits + operator.weight_bits - 1)
         self.offset = self.length / 2 if self.bipolar else 0.0
 
-    def stream(self, operand: np.ndarray, bits: int, side: Side) -> np.ndarray:
-        """The stream of each operand of 0..2**bits - 1, bool [..., L]."""
-        numbers = np.array(sequence(self.operator.source or "sobol", bits, side, self.length))
-        return np.asarray(operand)[..., None] > numbers
+    def stream(self, operand: np.ndarray, bits: int, side: Side, lane: int = 0) -> np.ndarray:
+        """The stream of each operand of 0..2**bits - 1 in a lane, bool [..., L]."""
+        numbers = lane_sequence(self.operator.source or "sobol", bits, side, self.length, lane % self.lanes // self.sharing)
+        return np.asarray(operand)[..., None] > np.array(numbers)
+
+    def activation_streams(self, bits: np.ndarray, lane: int = 0) -> np.ndarray:
+        """Streams of activations given by their bits (any shape), bool [..., L]."""
+        size = self.operator.activation_bits
+        return self.stream(bits ^ (1 << (size - 1)) if self.bipolar else bits, size, "activation", lane)
+
+    def weight_streams(self, bits: np.ndarray, lane: int = 0) -> np.ndarray:
+        """Streams of weights given by their bits, of magnitudes where the sign stands beside them, bool [..., L]."""
+        size = self.operator.weight_bits
+        sign = 1 << (size - 1)
+        return self.stream(bits ^ sign, size, "weight", lane) if self.bipolar else self.stream(bits & (sign - 1), size - 1, "weight", lane)
 
     def multiply(self, activation_bits: np.ndarray, weight_bits: np.ndarray) -> np.ndarray:
-        activation_size, weight_size = self.operator.activation_bits, self.operator.weight_bits
-        if self.bipolar:  # inverting a two's complement number's sign bit adds half its range
-            a = self.stream(activation_bits ^ (1 << (activation_size - 1)), activation_size, "activation")
-            w = self.stream(weight_bits ^ (1 << (weight_size - 1)), weight_size, "weight")
-            return np.asarray(_count(a, w) + _count(~a, ~w))
-        sign = 1 << (weight_size - 1)
-        a = self.stream(activation_bits, activation_size, "activation")
-        w = self.stream(weight_bits & (sign - 1), weight_size - 1, "weight")
-        return np.where(weight_bits & sign, -1, 1) * _count(a, w)
+        return self.lane_multiply(activation_bits, weight_bits, 0)
+
+    def lane_multiply(self, activation_bits: np.ndarray, weight_bits: np.ndarray, lane: int) -> np.ndarray:
+        a, w = self.activation_streams(activation_bits, lane)[:, 0], self.weight_streams(weight_bits, lane)[0]
+        if self.operator.adder == "mux":
+            mine = np.array(selection(self.lanes, self.length)) == lane % self.lanes
+            counted = self.lanes * self._count(a[:, mine], w[:, mine])
+        elif self.operator.adder == "approximate":
+            counted = self._approximate(a, w)
+        else:
+            counted = self._count(a, w)
+        sign = 1 << (self.operator.weight_bits - 1)
+        return counted if self.bipolar else np.where(weight_bits & sign, -1, 1) * counted
+
+    def _count(self, a: np.ndarray, w: np.ndarray) -> np.ndarray:
+        """Pulses of the products of streams [A, L] and [W, L], int64 [A, W]."""
+        return _coincide(a, w) + _coincide(~a, ~w) if self.bipolar else _coincide(a, w)
+
+    def _approximate(self, a: np.ndarray, w: np.ndarray) -> np.ndarray:
+        """Twice the ANDs of the product's pulses at times (0, 1), (4, 5), ... and the ORs at (2, 3), (6, 7), ..."""
+        total = np.zeros((len(a), len(w)), dtype=np.int64)
+        for odd in (0, 1):
+            first, second = ((a[:, i::4], w[:, i::4]) for i in (2 * odd, 2 * odd + 1))
+            both = _both(first, second, bipolar=self.bipolar)
+            total += 2 * (self._count(*first) + self._count(*second) - both if odd else both)
+        return total
+
+    def table_sums(self, patches: np.ndarray, weights: np.ndarray, channels: np.ndarray) -> np.ndarray:
+        if self.additive:
+            return super().table_sums(patches, weights, channels)
+        bits, total = self.weight_bits(weights), np.zeros((len(patches), len(weights)), dtype=np.int64)
+        places = np.arange(len(channels)) % (channels == channels[0]).sum()  # in the kernel
+        _, groups = np.unique(np.stack([channels // self.lanes, places]), axis=1, return_inverse=True)
+        for group in range(int(groups.max()) + 1):
+            members = np.flatnonzero(groups.reshape(-1) == group)
+            total += self._joined(patches[:, members], bits[:, members], channels[members])
+        return total
+
+    def _joined(self, patches: np.ndarray, bits: np.ndarray, channels: np.ndarray) -> np.ndarray:
+        """One group of lanes: pulses of the positive products joined by OR, less those of the negative ones, int64 [M, K]."""
+        result = np.empty((len(patches), len(bits)), dtype=np.int64)
+        step = max(1, CHUNK // (len(bits) * -(-self.length // 64)))
+        sign = bits >> (self.operator.weight_bits - 1) == 1
+        for start in range(0, len(patches), step):
+            part = patches[start : start + step]
+            positive = np.zeros((len(part), len(bits), -(-self.length // 64)), dtype=np.uint64)
+            negative = np.zeros_like(positive)
+            for i, channel in enumerate(channels):
+                a, w = (table[channel % self.lane_period] for table in self._packed)
+                weight = w[bits[:, i]]
+                for joined, chosen in ((positive, ~sign[:, i]), (negative, sign[:, i])):
+                    joined[:, chosen] |= a[part[:, i], None] & weight[None, chosen]
+            result[start : start + step] = np.bitwise_count(positive).sum(axis=2, dtype=np.int64) - np.bitwise_count(negative).sum(
+                axis=2, dtype=np.int64
+            )
+        return result
+
+    @cached_property
+    def _packed(self) -> tuple[np.ndarray, np.ndarray]:
+        """Every activation's and weight's stream in each lane, 64 bits a word, uint64 [lane_period, 2**bits, L / 64 rounded up]."""
+        a, w = (np.arange(1 << size) for size in (self.operator.activation_bits, self.operator.weight_bits))
+        lanes = range(self.lane_period)
+        return _words(np.stack([self.activation_streams(a, i) for i in lanes])), _words(
+            np.stack([self.weight_streams(w, i) for i in lanes])
+        )
 
     def weight_bits(self, codes: np.ndarray) -> np.ndarray:
         if self.bipolar:
@@ -51,9 +128,23 @@ class Stochastic(Arithmetic):
         return np.abs(codes) | (codes < 0).astype(np.int64) << (self.operator.weight_bits - 1)
 
 
-def _count(a: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """Times at which both streams are 1: a [A, 1, L] and w [1, W, L] give [A, W], int64; exact, for L is far below 2**24."""
-    return np.rint(a[:, 0].astype(np.float32) @ w[0].astype(np.float32).T).astype(np.int64)
+def _coincide(a: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """Times at which both are 1: a [A, L] and w [W, L] give int64 [A, W]; exact, for L is far below 2**24."""
+    return np.rint(a.astype(np.float32) @ w.astype(np.float32).T).astype(np.int64)
+
+
+def _both(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], *, bipolar: bool) -> np.ndarray:
+    """How often a product pulses at the first and at the second time of a pair, streams [A, pairs] and [W, pairs] at each."""
+    levels = (True, False) if bipolar else (True,)
+    patterns = [(x, y) for x in levels for y in levels]
+    counts = [_coincide((first[0] == x) & (second[0] == y), (first[1] == x) & (second[1] == y)) for x, y in patterns]
+    return np.sum(counts, axis=0)
+
+
+def _words(streams: np.ndarray) -> np.ndarray:
+    """Bits [..., L] as words of 64, the last filled with zeros, uint64 [..., L / 64 rounded up]."""
+    padded = np.pad(streams, [(0, 0)] * (streams.ndim - 1) + [(0, -streams.shape[-1] % 64)])
+    return np.packbits(padded, axis=-1, bitorder="little").view(np.uint64)
 
 
 ARITHMETIC = Stochastic

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gatewright.sw.arithmetic import Arithmetic, checked
+from gatewright.sw.arithmetic import Arithmetic, checked, signs
 
 
 class Xnor(Arithmetic):
@@ -26,6 +26,9 @@ class Xnor(Arithmetic):
 
     def weight_value(self, codes: Any) -> Any:
         return 2 * codes - 1
+
+    def quantise(self, latent: Any) -> tuple[Any, Any]:
+        return signs(latent)
 
     def weight_bits(self, codes: np.ndarray) -> np.ndarray:
         return checked(codes, 0, 1, f"{self.operator.name} weight")

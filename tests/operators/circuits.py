@@ -13,7 +13,6 @@ from numpy.ctypeslib import ndpointer
 from gatewright.hw.config import Operator
 from gatewright.hw.operators import circuit
 from gatewright.hw.stochastic.numbers import Side
-from gatewright.hw.stochastic.sources import NumberSource
 from gatewright.hw.verilog import emit
 from gatewright.sim import verilator
 from gatewright.sw.operators import arithmetic
@@ -65,8 +64,7 @@ class Bank(wiring.Component):
 
     def _encoded(self, m: Module, i: int, case: Circuit, side: Side, word: Value) -> Value:
         module, operator = circuit(case.operator), case.operator
-        source = NumberSource(operator.source, module.number_bits(operator, side), side, operator.width, operator.steps)
-        encoder = module.Encoder(operator, case.bits, side)
+        source, encoder = module.Numbers(operator, side), module.Encoder(operator, case.bits, side)
         m.submodules[f"{side}_source{i}"], m.submodules[f"{side}_encoder{i}"] = source, encoder
         m.d.comb += [source.step.eq(self.step), source.advance.eq(1), encoder.word.eq(word)]
         m.d.comb += [encoder.numbers[j].eq(source.numbers[j]) for j in range(operator.width)]
@@ -127,12 +125,15 @@ class Bench:
 
 def expected(operator: Operator, bits: int, activations: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """The sum of the lanes' products by the operator's arithmetic, int64 [n]; bits of a lane beyond the operand's do not count."""
-    table, total = arithmetic(operator).table, np.zeros(len(activations), dtype=np.int64)
-    for lane in range(bits // operator.width):
-        a = (activations >> np.uint64(lane * operator.activation_width)).astype(np.int64) & ((1 << operator.activation_bits) - 1)
-        w = (weights >> np.uint64(lane * operator.weight_width)).astype(np.int64) & ((1 << operator.weight_bits) - 1)
-        total += table[a, w]
-    return total
+    made, lanes = arithmetic(operator), np.arange(bits // operator.width)
+    a, w = (
+        (words[:, None] >> (lanes * width).astype(np.uint64)).astype(np.int64) & ((1 << size) - 1)
+        for words, width, size in (
+            (activations, operator.activation_width, operator.activation_bits),
+            (weights, operator.weight_width, operator.weight_bits),
+        )
+    )
+    return made.tables[lanes % made.lane_period, a, w].sum(axis=1)
 
 
 def every_word(activation_bits: int, weight_bits: int) -> Words:
