@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gatewright.sim.design import Design
+    from gatewright.sim.formal.equivalence import Proof, assert_equivalent
     from gatewright.sim.library import Synthesis, energy, simulate, synthesise
     from gatewright.sim.lut_mapping import Luts, luts
     from gatewright.sim.technology import Conventions, Technology, from_liberty, ihp130
@@ -16,8 +17,10 @@ __all__ = [
     "Conventions",
     "Design",
     "Luts",
+    "Proof",
     "Synthesis",
     "Technology",
+    "assert_equivalent",
     "energy",
     "from_liberty",
     "ihp130",
@@ -28,6 +31,7 @@ __all__ = [
 
 _HOMES = {
     "design": ("Design",),
+    "formal.equivalence": ("Proof", "assert_equivalent"),
     "library": ("Synthesis", "energy", "simulate", "synthesise"),
     "lut_mapping": ("Luts", "luts"),
     "technology": ("Conventions", "Technology", "from_liberty", "ihp130"),

@@ -132,8 +132,10 @@ def parse(text: str) -> Aig:
     """ASCII AIGER with a symbol for every input, latch and output, as Yosys writes it."""
     lines = iter(text.splitlines())
     _, _, inputs, latches, outputs, gates = (int(word) if word.isdigit() else 0 for word in next(lines).split()[:6])
-    rows = {kind: [next(lines).split() for _ in range(count)] for kind, count in zip("iloa", (inputs, latches, outputs, gates), strict=True)}
-    names = {match[1]: match[2] for line in lines if (match := re.match(r"([ilo]\d+) (.*)", line))}
+    rows = {
+        kind: [next(lines).split() for _ in range(count)] for kind, count in zip("iloa", (inputs, latches, outputs, gates), strict=True)
+    }
+    names = {match[1]: _public(match[2]) for line in lines if (match := re.match(r"([ilo]\d+) (.*)", line))}
     graph = Aig()
     literals = [FALSE] * (2 + max((int(row[0]) for kind in "ila" for row in rows[kind]), default=0))
     for number, row in enumerate(rows["i"]):
@@ -150,6 +152,12 @@ def parse(text: str) -> Aig:
         graph.latches[names[f"l{number}"]].following = here(row[1])
     graph.outputs = {names[f"o{number}"]: here(row[0]) for number, row in enumerate(rows["o"])}
     return graph
+
+
+def _public(symbols: str) -> str:
+    """Of all a bit's names, as Yosys lists them, those not made up: these depend on what else is in the circuit."""
+    names = symbols.split()
+    return " ".join([name for name in names if not name.startswith(("$", "\\$"))] or names)
 
 
 def _ordered(gates: list[list[str]]) -> list[list[str]]:
