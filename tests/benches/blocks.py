@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from amaranth.lib.wiring import Component
 
 from gatewright.hw.channel import Channel
-from gatewright.hw.config import AcceleratorConfig, integer
+from gatewright.hw.config import AcceleratorConfig, Operator, binary_weight, integer, stochastic, xnor
 from gatewright.hw.drain import Drain
+from gatewright.hw.edge import Edge
+from gatewright.hw.element import Element
 from gatewright.hw.fetch import Fetch
+from gatewright.hw.grid import Grid
 from gatewright.hw.instructions import ACTIVATIONS, STORE
 from gatewright.hw.loader import ImageLoader, LinearLoader, Window
 from gatewright.hw.loop_nest import LoopNest
 from gatewright.hw.memory import Memory
 from gatewright.hw.post import Post
 from gatewright.hw.registers import InstructionRegisters
+from gatewright.hw.sequencer import Sequencer
+from gatewright.hw.stochastic.sources import NumberSource
 from gatewright.hw.store import Store
 
 TOP = "block"
@@ -40,6 +45,18 @@ def _config(**fields: object) -> AcceleratorConfig:
     return AcceleratorConfig(**small | sizes | fields)
 
 
+SPLIT = (integer(8), integer(4, signed=True), binary_weight(4), xnor())
+STREAMS = (integer(4), xnor(), stochastic(16, bits=4), stochastic(16, "bipolar", "lfsr", bits=4))
+
+
+def _sequencer(stages: int, operators: tuple[Operator, ...]) -> Sequencer:
+    return Sequencer(_config(operators=operators, pipeline_stages=stages))
+
+
+def _grid(**fields: object) -> Grid:
+    return Grid(_config(rows=2, accumulator_depth=4, **fields), 4)
+
+
 BLOCKS = {
     "memory": Block(lambda: Memory(5, 12, 3), "memory"),
     "registers 32": Block(lambda: InstructionRegisters(ACTIVATIONS, 32), "registers"),
@@ -56,6 +73,18 @@ BLOCKS = {
     "post": Block(lambda: Post(_config(), 8), "post"),
     "post, no pooling": Block(lambda: Post(_config(pooling=False), 8), "post"),
     "drain": Block(lambda: Drain(_config()), "drain"),
+    "element, no register": Block(lambda: Element(_config(operators=(integer(4), xnor()), pipeline_stages=0)), "element"),
+    "element": Block(lambda: Element(_config(operators=(integer(8), xnor()))), "element"),
+    "element that splits": Block(lambda: Element(_config(operators=SPLIT, pipeline_stages=2, split=True)), "element"),
+    "activation edge": Block(lambda: Edge(_config(operators=STREAMS), "activation"), "edge"),
+    "weight edge": Block(lambda: Edge(_config(operators=STREAMS), "weight"), "edge"),
+    "weight edge that splits": Block(lambda: Edge(_config(operators=SPLIT, split=True), "weight"), "edge"),
+    "sobol source": Block(lambda: NumberSource("sobol", 8, "weight", 8, 32), "source"),
+    "lfsr source": Block(lambda: NumberSource("lfsr", 5, "activation", 4, 16), "source"),
+    "grid": Block(lambda: _grid(operators=STREAMS), "grid"),
+    "grid that splits": Block(lambda: _grid(operators=SPLIT, pipeline_stages=2, split=True), "grid"),
+    "sequencer, no register": Block(lambda: _sequencer(0, (integer(8),)), "sequencer"),
+    "sequencer": Block(lambda: _sequencer(2, STREAMS), "sequencer"),
     "store": Block(lambda: Store(_config(cols=8)), "store"),
 }
 

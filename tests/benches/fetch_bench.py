@@ -1,5 +1,6 @@
 """Instruction fetch: programs of random instructions, engines that are busy at random, a memory that pauses."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,9 +148,8 @@ async def programs_back_to_back(dut: Any) -> None:
 async def reset_in_flight(dut: Any) -> None:
     bench = await Bench(dut, 2, IDLE, QUIET).start()
     for cycles in (1, 2, 3, 4, *(bench.random.randrange(200) + 1 for _ in range(20))):
-        try:
+        with suppress(Stopped):
             await Run(bench, cycles).program(program(bench, 12), bench.bits(24))
-        except Stopped:
-            await bench.reset()
-            await bench.rest(2)
+        await bench.reset()
+        await bench.rest(2)
     await Run(bench).program(program(bench, 4), bench.bits(24))

@@ -54,7 +54,7 @@ async def layer(bench: Bench, settings: Settings, beats: list[Beat], gaps: float
 def addressed(bench: Bench, settings: Settings, beats: list[Beat]) -> list[Beat]:
     """Addresses that a container may have: multiples of its size; every window's samples go to one place."""
     places = (1 << len(BLOCK.address)) >> settings.container
-    place = {row: 0 for row in range(CONFIG.rows)}
+    place = dict.fromkeys(range(CONFIG.rows), 0)
     out = []
     for beat in beats:
         if beat.first or not CONFIG.pooling:

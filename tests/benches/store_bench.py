@@ -1,4 +1,4 @@
-"""The store: a tile from the output buffer to external memory, word by word, ragged edges left out."""
+"""The store: a tile from the output buffer to external memory, a word a cycle or as the memory takes them, ragged edges left out."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -82,14 +82,19 @@ async def store(bench: Bench, tile: Tile, stop: int | None = None) -> None:
     while bench.pause():
         await bench.cycle({"compute_busy": 1}, busy=1)
     await bench.cycle({"compute_busy": 0}, busy=1)
-    for number, (row, lane, address) in enumerate(tile.words()):
-        if number == stop:
-            return
-        row %= CONFIG.output_words
-        await bench.cycle({}, busy=1, read=1, read_address=row)
-        data = buffer[row] >> lane * BITS
-        write = {"write_address": address % (1 << 24), "write_data": data % (1 << BITS)}
-        await bench.handshake("write_ready", {"read_data": buffer[row]}, busy=1, write_valid=1, **write)
+    held: tuple[int, int, int] | None = None  # the word that was read and is offered
+    coming = list(tile.words())[:stop]
+    while coming or (held and stop is None):
+        ready = not bench.pause()
+        read = bool(coming) and (held is None or ready)
+        shown: dict[str, int] = {"read": 1, "read_address": coming[0][0]} if read else {}
+        inputs = {"write_ready": ready}
+        if held:
+            row, lane, address = held
+            inputs["read_data"] = buffer[row % CONFIG.output_words]
+            shown |= {"write_valid": 1, "write_address": address, "write_data": inputs["read_data"] >> lane * BITS}
+        await bench.cycle(inputs, busy=1, **shown)
+        held = coming.pop(0) if read else None if ready else held
 
 
 @cocotb.test()
