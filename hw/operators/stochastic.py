@@ -17,7 +17,8 @@ from gatewright.hw.arithmetic import lane_ports
 from gatewright.hw.config import Operator, Source
 from gatewright.hw.operators import xnor
 from gatewright.hw.stochastic.lanes import StreamLanes
-from gatewright.hw.stochastic.numbers import ALL_LANES, PERIOD_BITS, SELECT_BITS, Side, rotation
+from gatewright.hw.stochastic.numbers import Side
+from gatewright.hw.stochastic.sharing import ALL_LANES, PERIOD_BITS, SELECT_BITS, rotation
 from gatewright.hw.stochastic.sources import NumberSource, pulse
 
 OPTIONS: Mapping[str, Any] = {"stream_length": None, "coding": None, "source": None, "sharing": ALL_LANES, "adder": "exact"}

@@ -9,8 +9,8 @@ from amaranth.lib import wiring
 
 from gatewright.hw.arithmetic import popcount
 from gatewright.hw.config import Operator
-from gatewright.hw.stochastic.numbers import PERIOD_BITS
 from gatewright.hw.stochastic.parallel_counter import pairs
+from gatewright.hw.stochastic.sharing import PERIOD_BITS
 
 
 class StreamLanes(wiring.Component):

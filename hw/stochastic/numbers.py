@@ -6,7 +6,7 @@ Sobol dimensions use the primitive polynomials and initial numbers of Joe and Ku
 
 from functools import reduce
 from operator import xor
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 from gatewright.hw.config import Source
 
@@ -115,51 +115,3 @@ def sequence(source: Source, bits: int, side: Side, length: int) -> list[int]:
     if source == "counter" and side == "activation":
         return thermometer(bits, length)
     return sobol(bits, sobol_dimension(source, side), length)
-
-
-class Rotation(NamedTuple):
-    """How a group of comparators sees shared numbers: rotated left by `left` bits, then inverted where `mask` has ones. Wires only.
-
-    A rotation suits registers (each bit is a shifted copy of the next); it spoils Sobol numbers, whose low bits are not random. A mask
-    (digital shift) keeps every net of a Sobol sequence a net; it does not suit registers, which lack one number.
-    """
-
-    left: int = 0
-    mask: int = 0
-
-
-def rotate(level: Any, bits: int, rotation: Rotation) -> Any:
-    """A level (what a value is compared with), or an array of them, as the group sees it."""
-    left = rotation.left % bits
-    return (((level << left) | (level >> (bits - left))) & ((1 << bits) - 1)) ^ rotation.mask
-
-
-ALL_LANES = 16  # `sharing` of an operator all of whose lanes compare with the same numbers: as many as an element can have
-PERIOD_BITS = 32  # operand bits after which the lanes' rotations repeat, and which one adder joins
-SELECT_BITS = 3  # of the number by which an adder of kind mux selects a lane
-SELECT_INDEX = 8  # bits of the step it depends on
-_SPREAD = {"activation": 0x91E10DA5, "weight": 0xC13FA9A9}  # fractions of M. Roberts's R2 sequence (2018): shifts far apart in both
-
-
-def rotation(source: Source, bits: int, side: Side, group: int) -> Rotation:
-    """What the lanes of sharing group `group` do to one side's numbers; group 0 takes them as they are.
-
-    Registers rotate, the two sides in opposite senses, so that groups repeat after `bits`. Sobol numbers are shifted digitally. A
-    counter stays as it is: its streams must be thermometers.
-    """
-    if source == "lfsr":
-        return Rotation(left=(group if side == "activation" else -group) % bits)
-    if source == "counter" and side == "activation":
-        return Rotation()
-    return Rotation(mask=(group * _SPREAD[side] & 0xFFFFFFFF) >> (32 - bits))
-
-
-def lane_sequence(source: Source, bits: int, side: Side, length: int, group: int) -> list[int]:
-    """`sequence` as sharing group `group` sees it. Registers are rotated as states, one more than the numbers."""
-    first, turn = int(source == "lfsr"), rotation(source, bits, side, group)
-    return [rotate(number + first, bits, turn) - first for number in sequence(source, bits, side, length)]
-
-
-def selection(lanes: int, length: int) -> list[int]:
-    """Which of `lanes` lanes (a power of two) an adder of kind mux selects at each time: the third Sobol dimension's top bits."""
-    return [number >> SELECT_INDEX - (lanes - 1).bit_length() for number in sobol(SELECT_INDEX, 3, length)]

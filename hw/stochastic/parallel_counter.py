@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Const, Module, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from gatewright.hw.arithmetic import popcount
+from gatewright.hw.errors import BadInput
 
 
 def pairs(bits: Sequence[Value]) -> list[Value]:
@@ -18,18 +19,20 @@ def pairs(bits: Sequence[Value]) -> list[Value]:
 
 
 class ParallelCounter(wiring.Component):
-    """`count` is the number of ones in `bits`, this cycle; `total` what was counted since `clear` (which starts with this cycle).
+    """`count` is the number of ones in `bits`, this cycle's; `total` what was counted since the restart, this cycle included.
 
     Approximate: half the full adders; the count is even, and N must be a multiple of four.
     """
 
     def __init__(self, inputs: int, total_bits: int, *, approximate: bool = False) -> None:
+        if approximate and inputs % 4:
+            raise BadInput(f"The approximate counter joins pairs by AND and OR in turn: a multiple of four inputs; got {inputs}.")
         self.approximate = approximate
         super().__init__(
             {
+                "restart": In(1),
+                "advance": In(1),
                 "bits": In(inputs),
-                "clear": In(1),
-                "enable": In(1),
                 "count": Out(inputs.bit_length()),
                 "total": Out(total_bits),
             }
@@ -37,10 +40,11 @@ class ParallelCounter(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        bits = list(self.bits)
-        m.d.comb += self.count.eq(Cat(Const(0, 1), popcount(m, pairs(bits))) if self.approximate else popcount(m, bits))
-        with m.If(self.enable):
-            m.d.sync += self.total.eq(self.count)
-            with m.If(~self.clear):
-                m.d.sync += self.total.eq(self.total + self.count)
+        bits, held = list(self.bits), Signal.like(self.total)
+        m.d.comb += [
+            self.count.eq(Cat(Const(0, 1), popcount(m, pairs(bits))) if self.approximate else popcount(m, bits)),
+            self.total.eq(Mux(self.restart, 0, held) + self.count),
+        ]
+        with m.If(self.advance):
+            m.d.sync += held.eq(self.total)
         return m

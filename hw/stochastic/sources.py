@@ -9,7 +9,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from gatewright.hw.config import Source
-from gatewright.hw.stochastic.numbers import SELECT_INDEX, TAPS, Side, direction_numbers, side_taps, sobol_dimension
+from gatewright.hw.stochastic.numbers import TAPS, Side, direction_numbers, side_taps, sobol_dimension
+from gatewright.hw.stochastic.sharing import SELECT_INDEX
 
 
 def sobol_number(index: Value, bits: int, dimension: int) -> Value:
@@ -47,17 +48,20 @@ class Lfsr(wiring.Component):
 
 
 class Counter(wiring.Component):
-    """Counts cycles from a restart; one counter indexes any number of Sobol dimensions and is a thermometer's source itself."""
+    """Counts cycles from a restart; one counter indexes any number of Sobol dimensions and is a thermometer's source itself.
+
+    In a cycle with `hold` it advances without counting (a restart is still remembered).
+    """
 
     def __init__(self, bits: int) -> None:
-        super().__init__({"restart": In(1), "advance": In(1), "index": Out(bits)})
+        super().__init__({"restart": In(1), "advance": In(1), "hold": In(1), "index": Out(bits)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         held = Signal(len(self.index))
         m.d.comb += self.index.eq(Mux(self.restart, 0, held))
         with m.If(self.advance):
-            m.d.sync += held.eq(self.index + 1)
+            m.d.sync += held.eq(self.index + ~self.hold)
         return m
 
 

@@ -14,7 +14,8 @@ from functools import cached_property
 import numpy as np
 
 from gatewright.hw.config import Operator
-from gatewright.hw.stochastic.numbers import ALL_LANES, PERIOD_BITS, Side, lane_sequence, selection
+from gatewright.hw.stochastic.numbers import Side
+from gatewright.hw.stochastic.sharing import ALL_LANES, PERIOD_BITS, lane_sequence, selection
 from gatewright.sw.arithmetic import CHUNK, Arithmetic, checked
 
 
