@@ -38,6 +38,8 @@ def random_weights(rng: np.random.Generator, operator: Operator, shape: tuple[in
     """Weight codes, the most negative two's complement number too where the operator has it."""
     if operator.weight_bits == 1:
         low, high = 0, 1
+    elif operator.exponents is not None:
+        low, high = -operator.exponents, operator.exponents - 1
     else:
         high = (1 << (operator.weight_bits - 1)) - 1
         low = -high if operator.coding == "sign_magnitude" else -high - 1

@@ -65,7 +65,7 @@ def encoded_bits(operator: Operator, operand_bits: int) -> tuple[int, int]:
 class Lanes(wiring.Component):
     """Sum of plus or minus each activation and weight: inverted where negated, with the ones of the negations counted apart.
 
-    `l1` negates each operand where the other one is negative; `mfnet` both, where one of them is.
+    `l1` negates each operand where the other one is negative; `mfnet` both where one of them is.
     """
 
     def __init__(self, operator: Operator, operand_bits: int) -> None:
@@ -94,6 +94,6 @@ class Lanes(wiring.Component):
 
     def _negated(self, value: Value, negation: Value, other: Value) -> Value:
         """The value, inverted where it is negated; where sgn(0) is 0, nothing if the other operand is zero."""
-        bits = value[:] if self.operator.zero_sign else value & other.any().replicate(len(value))
+        bits = value[:] if self.operator.zero_sign else value[:] & other.any().replicate(len(value))
         extended = bits.as_signed() if value.shape().signed else bits
         return extended ^ negation.replicate(len(value) + 1).as_signed()
