@@ -4,7 +4,7 @@ The unary multiplier of uGEMM (Wu et al., ISCA 2020): the value's numbers are dr
 pulses counts exactly the n first bits of the value's own stream, whatever the order of the pulses.
 """
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -28,7 +28,7 @@ class ConditionalMultiplier(wiring.Component):
         m.d.comb += self.product.eq(Mux(self.a, ones, ~self._bit(m, "zeros", ~self.a)) if self.bipolar else self.a & ones)
         return m
 
-    def _bit(self, m: Module, name: str, gate: object) -> Signal:
+    def _bit(self, m: Module, name: str, gate: Value) -> Signal:
         """The value's next bit; the index moves on where `gate` is high."""
         m.submodules[name] = counter = Counter(self.index_bits)
         taken = Signal(name=f"{name}_bit")

@@ -99,13 +99,16 @@ def sobol(bits: int, dimension: int, length: int) -> list[int]:
 
 
 def thermometer(bits: int, length: int) -> list[int]:
-    """A counter over `length` cycles (a power of two), spread over 0 .. 2**bits - 1: the stream's ones come first."""
-    return [(t << bits) // length for t in range(length)]
+    """A counter over `length` cycles (a power of two), spread over 0 .. 2**bits - 1: the stream's ones come first.
+
+    Numbers stand in the middle of their step, so that a stream has as many ones as its value rounded, not rounded up.
+    """
+    return [((2 * t + 1) << bits) // (2 * length) for t in range(length)]
 
 
-def sobol_dimension(source: Source, side: Side) -> int:
-    """Which Sobol dimension a side of the grid takes. Beside a counter, the weights take the first: its bits are the step's, reversed."""
-    return 1 if source == "counter" or side == "activation" else 2
+def sobol_dimension(side: Side) -> int:
+    """Which Sobol dimension a side of the grid takes; the weights' is the same beside a counter."""
+    return 1 if side == "activation" else 2
 
 
 def sequence(source: Source, bits: int, side: Side, length: int) -> list[int]:
@@ -114,4 +117,4 @@ def sequence(source: Source, bits: int, side: Side, length: int) -> list[int]:
         return lfsr(bits, length, side_taps(bits, side))
     if source == "counter" and side == "activation":
         return thermometer(bits, length)
-    return sobol(bits, sobol_dimension(source, side), length)
+    return sobol(bits, sobol_dimension(side), length)

@@ -20,8 +20,9 @@ def sobol_number(index: Value, bits: int, dimension: int) -> Value:
 
 
 def counter_number(index: Value, bits: int) -> Value:
-    """A counter's value spread over `bits` bits: the index's top bits, zeros below them where it has fewer."""
-    return Cat(Const(0, bits - len(index)), index) if len(index) < bits else index[len(index) - bits :]
+    """A counter's value spread over `bits` bits: the index's top bits, or all of them and the middle of the step below."""
+    below = bits - len(index)
+    return Cat(Const(1 << (below - 1), below), index) if below > 0 else index[-below:]
 
 
 def following(m: Module, state: Value, taps: int) -> Value:
@@ -105,7 +106,7 @@ class NumberSource(wiring.Component):
         elif self.source == "counter" and self.side == "activation":
             levels = [counter_number(index, self.bits) for index in indices]
         else:
-            levels = [sobol_number(index, self.bits, sobol_dimension(self.source, self.side)) for index in indices]
+            levels = [sobol_number(index, self.bits, sobol_dimension(self.side)) for index in indices]
         for number, level, index in zip(self.numbers, levels, indices, strict=True):
             selected = sobol_number(index, SELECT_INDEX, 3)[SELECT_INDEX - self.select :]
             m.d.comb += number.eq(Cat(level, selected) if self.select else level)

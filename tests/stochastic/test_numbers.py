@@ -38,7 +38,7 @@ def test_sobol_dimensions_are_scipys() -> None:
 
 
 def test_a_thermometer_spreads_its_cycles() -> None:
-    assert thermometer(3, 4) == [0, 2, 4, 6]
+    assert thermometer(3, 4) == [1, 3, 5, 7]
     assert thermometer(2, 8) == [0, 0, 1, 1, 2, 2, 3, 3]
 
 

@@ -12,6 +12,7 @@ from gatewright.hw.names import operator_named
 from gatewright.hw.stochastic import numbers
 from gatewright.sw.differentiable import convolve, quantise_weight
 from gatewright.sw.operators import arithmetic
+from gatewright.sw.stochastic import multiply
 from tests.operators.circuits import Bench, Circuit, random_words
 
 CASES = [
@@ -122,6 +123,24 @@ def test_a_wrong_rotation_is_noticed(bench: Bench, i: int, monkeypatch: pytest.M
     right = level
     monkeypatch.setitem(globals(), "level", lambda source, size, side, length, group, t: right(source, size, side, length, group + 1, t))
     assert (bench.sums[: len(words[0]), i] != reference(operator, bits, *words)).any()
+
+
+@pytest.mark.parametrize(("bits", "length"), [(4, 16), (5, 16), (5, 128)])
+def test_a_counters_product_is_the_conditional_product(bits: int, length: int) -> None:
+    """Every pair: the multiplier that draws a weight's number only when the activation pulses counts the same, for any order of as many
+    pulses, and pulse by pulse for the thermometer."""
+    operator, rng = stochastic(length, source="counter", bits=bits), np.random.default_rng(bits)
+    table, weights = arithmetic(operator).table, np.arange(1 << (bits - 1))
+    for a in range(1 << bits):
+        stream = a > np.array(numbers.thermometer(bits, length))
+        for order in (stream, rng.permutation(stream)):
+            products = multiply.conditional(order, weights, bits - 1, length.bit_length() - 1, dimension=2)
+            np.testing.assert_array_equal(products.sum(axis=-1), table[a, : len(weights)])
+        own = weights[:, None] > np.array(numbers.sequence("counter", bits - 1, "weight", length))
+        np.testing.assert_array_equal(multiply.conditional(stream, weights, bits - 1, 12, dimension=2), stream & own)
+        if stream.sum() > 1:  # two pulses fewer are another product
+            fewer = multiply.conditional(np.arange(length) < stream.sum() - 2, weights, bits - 1, 12, dimension=2)
+            assert (fewer.sum(axis=-1) != table[a, : len(weights)]).any()
 
 
 def random_layer(operator: Operator, channels: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
