@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from gatewright.hw import config
-from gatewright.hw.config import AcceleratorConfig, Operator, binary_weight, integer, stochastic, xnor
+from gatewright.hw.config import AcceleratorConfig, Operator, binary_weight, integer, multiplication_free, shift, stochastic, xnor
 from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
 from gatewright.sw.layers import Layer, Workload
@@ -23,6 +23,8 @@ NOUNS: list[Noun] = [
     binary_weight(),
     xnor(),
     stochastic(256, "bipolar", "lfsr", 6),
+    shift(4, 4, exponents=6, signed=True),
+    multiplication_free("mfnet", 4, 8, zero_sign=0),
     SMALL,
     CONV,
     NETWORK,
@@ -103,7 +105,10 @@ WRONG: list[tuple[Callable[[], Noun], str]] = [
     (operator(weight_bits=9), "Operator: int takes weights and activations of 2 to 8 bits; for one bit use xnor or binary_weight."),
     (operator(weight_bits=0), "Operator: weight_bits: Input should be greater than or equal to 1 (got 0)."),
     (operator(weight_bits=1), "Operator: int takes weights and activations of 2 to 8 bits; for one bit use xnor or binary_weight."),
-    (operator(kind="log"), "Operator: kind must be one of binary_weight, int, stochastic, xnor; got 'log'."),
+    (
+        operator(kind="log"),
+        "Operator: kind must be one of binary_weight, float, int, multiplication_free, shift, stochastic, xnor; got 'log'.",
+    ),
     (operator(kind="xnor"), "Operator: xnor has weight_bits = activation_bits = 1, unsigned."),
     (operator(kind="stochastic"), "Operator: kind 'stochastic' needs stream_length, coding, source."),
     (operator(stream_length=8), "Operator: stream_length cannot be given with kind 'int'."),
@@ -158,6 +163,15 @@ def test_names_of_operators_differ() -> None:
     operators += [binary_weight(a, signed=s) for a in bits for s in (False, True)] + [xnor()]
     operators += [
         stochastic(n, c, s, b) for n in (64, 256) for c in ("bipolar", "sign_magnitude") for s in ("lfsr", "sobol") for b in (4, 8)
+    ]
+    operators += [shift(w, a, exponents=e, signed=s) for w in (4, 5) for a in bits for e in (5, 8) for s in (False, True)]
+    operators += [
+        multiplication_free(v, w, a, signed=s, zero_sign=z)  # type: ignore[arg-type]
+        for v in ("l1", "mfnet")
+        for w in (4, 8)
+        for a in bits
+        for s in (False, True)
+        for z in (0, 1)
     ]
     assert len({op.name for op in operators}) == len(set(operators)) == len(operators)
     assert [op.name for op in (integer(8), integer(4, 8), xnor(), stochastic(64, "bipolar"))] == [

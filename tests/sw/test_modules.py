@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gatewright.hw.config import Operator, binary_weight, integer, stochastic, xnor
+from gatewright.hw.config import Operator, binary_weight, integer, multiplication_free, shift, stochastic, xnor
 from gatewright.hw.errors import BadInput
 from gatewright.sw import golden
 from gatewright.sw.integer import IntegerNetwork
@@ -29,6 +29,10 @@ UNIFORM: list[tuple[Operator, ...]] = [
         stochastic(64, "bipolar"),
         stochastic(16, "sign_magnitude", "lfsr", 4),
         stochastic(24, "bipolar", "lfsr", 5),
+        shift(),
+        shift(3, 4, exponents=3, signed=True),
+        multiplication_free("l1"),
+        multiplication_free("mfnet", 4, signed=True, zero_sign=0),
     )
 ]
 MIXED: list[tuple[Operator, ...]] = [
