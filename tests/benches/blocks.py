@@ -22,21 +22,32 @@ from gatewright.hw.registers import InstructionRegisters
 from gatewright.hw.sequencer import Sequencer
 from gatewright.hw.stochastic.sources import NumberSource
 from gatewright.hw.store import Store
+from gatewright.hw.system import System
+from tests.benches.designs import CONFIGS
 
 TOP = "block"
 
 
 @dataclass(frozen=True)
 class Block:
-    """A component, the module of its bench in this folder, and how many mutants `make mutation` tries.
+    """A component, the name of its bench in this folder, and how many mutants `make mutation` tries.
 
-    `threshold` is the least share of them that must be killed or proven equivalent.
+    `threshold` is the least share of them that must be killed or proven equivalent. `design` is of `designs.py`, for whole systems.
     """
 
     build: Callable[[], Component]
     bench: str
-    mutants: int = 12
+    mutants: int = 10
     threshold: float = 1.0
+    design: str = ""
+
+    @property
+    def module(self) -> str:
+        return f"tests.benches.{self.bench}_bench"
+
+    def environment(self, name: str) -> dict[str, str]:
+        """By which the bench learns what it drives."""
+        return {"BENCH_DESIGN": self.design} if self.design else {"BENCH_BLOCK": name}
 
 
 def _config(**fields: object) -> AcceleratorConfig:
@@ -63,11 +74,9 @@ BLOCKS = {
     "registers 64": Block(lambda: InstructionRegisters(STORE, 64), "registers"),
     "loop_nest": Block(lambda: LoopNest(4, 5), "loop_nest"),
     "fetch": Block(lambda: Fetch(_config()), "fetch"),
-    "linear 32": Block(lambda: LinearLoader(_config()), "linear"),
-    "linear 64": Block(lambda: LinearLoader(_config(operand_bits=64)), "linear"),
+    "linear": Block(lambda: LinearLoader(_config()), "linear"),
     "window": Block(lambda: Window(6), "window"),
-    "image 32": Block(lambda: ImageLoader(_config()), "image"),
-    "image 64": Block(lambda: ImageLoader(_config(operand_bits=64)), "image"),
+    "image": Block(lambda: ImageLoader(_config(operand_bits=64)), "image", mutants=14),
     "channel": Block(lambda: Channel(_config(accumulator_bits=16)), "channel"),
     "channel, no pooling": Block(lambda: Channel(_config(accumulator_bits=12, pooling=False)), "channel"),
     "post": Block(lambda: Post(_config(), 8), "post"),
@@ -86,6 +95,7 @@ BLOCKS = {
     "sequencer, no register": Block(lambda: _sequencer(0, (integer(8),)), "sequencer"),
     "sequencer": Block(lambda: _sequencer(2, STREAMS), "sequencer"),
     "store": Block(lambda: Store(_config(cols=8)), "store"),
+    "system": Block(lambda: System(CONFIGS["64 bits"]), "system", mutants=20, design="64 bits"),
 }
 
 

@@ -109,22 +109,26 @@ async def tiles_back_to_back(dut: Any) -> None:
 
 @cocotb.test()
 async def long_loops(dut: Any) -> None:
-    """Each loop many times around."""
+    """Each loop many times around, with windows anywhere in it."""
     bench = await Bench(dut, 2, IDLE, QUIET).start()
     bench.pauses = 0.02
     load = Load(bench)
-    many, some = 0xAB6, 200
-    for tile in (
-        Tile(words=many, window_y=9, window_x=9),
-        Tile(width=many, inside_x=many, window_x=many - 9),
-        Tile(width=many, left=many - 5, inside_x=4, window_x=many),
-        Tile(height=many, top=7, inside_y=many - 9, window_y=many - 4),
-        Tile(height=some, top=some - 3, inside_y=2, window_y=2),
-        Tile(images=some),
-    ):
-        for row, place in zip(ROWS, (0, 1, 2), strict=True):
-            within = (min(place, tile.images - 1), min(3 * place, tile.height - 1), min(2 * place, tile.width - 1))
-            await load.window(row, *within)
+    for loop in ("words", "width", "width", "height", "height", "images"):
+        many = bench.random.randint(200, 254) if loop == "images" else bench.random.randint(2800, 4096)
+        first, last = sorted(bench.random.sample(range(many), 2))
+        places = [bench.random.randrange(many // 2) for _ in ROWS]  # so that no window reaches beyond 12 bits
+        size = bench.random.randint(many // 3, 4096) // 2
+        if loop == "words":
+            tile = Tile(words=many, window_y=bench.bits(12) | 1, window_x=bench.bits(12) | 1)
+        elif loop == "width":
+            tile = Tile(width=many, left=first, inside_x=last - first, window_x=size)
+        elif loop == "height":
+            tile = Tile(height=many, top=first, inside_y=last - first, window_y=size)
+        else:
+            tile = Tile(images=many)
+        for row, place in zip(ROWS, places, strict=True):
+            at = {"images": (place, 0, 0), "height": (0, place, 0), "width": (0, 0, place)}
+            await load.window(row, *at.get(loop, (0, 0, 0)))
         await load.tile(tile)
 
 

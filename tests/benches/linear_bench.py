@@ -49,8 +49,8 @@ async def loads_back_to_back(dut: Any) -> None:
 async def long_loads(dut: Any) -> None:
     """Lengths and addresses of many bits."""
     bench = await Bench(dut, 2, IDLE, QUIET).start()
-    bench.pauses = 0.01
-    for length in (0x0AB, 0x554, 0x801):
+    bench.pauses = 0.001
+    for length in (0x0AB, 0x554, 0x8003):
         await load(bench, length, BLOCK.banks, 0)
 
 

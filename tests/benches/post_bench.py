@@ -67,8 +67,8 @@ def random_case(bench: Bench) -> tuple[Settings, list[Beat]]:
     settings = random_settings(bench.random)
     raw, average = settings.mode == OutputMode.RAW, settings.average and CONFIG.pooling
     container = 3 if raw else bench.random.randint(0, 3)
-    settings = replace(settings, container=container, average=average, pool_shift=bench.random.randint(0, 2) if average else 0)
-    beats = random_layer(bench.random, settings, CONFIG.rows, COLS, BITS, CONFIG.pooling, 5)
+    settings = replace(settings, container=container, average=average, pool_shift=bench.random.randint(0, 3) if average else 0)
+    beats = random_layer(bench.random, settings, CONFIG.rows, COLS, BITS, CONFIG.pooling)
     return settings, addressed(bench, settings, beats)
 
 

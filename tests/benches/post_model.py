@@ -90,7 +90,7 @@ def random_settings(random: Random) -> Settings:
 def random_channel(random: Random, bits: int) -> Channel:
     limit = 1 << bits - 2
     bias = random.choice([-limit, limit - 1, 0, random.randrange(-limit, limit)])
-    shift = random.choice([random.randint(1, 31), random.randint(1, bits + 1), 0])
+    shift = random.choice([random.randint(1, 31), random.randint(1, bits), random.randint(1, 8), 0])
     return Channel(bias, random.choice([1, 255, random.getrandbits(8)]) if shift else 0, shift)
 
 
@@ -102,7 +102,7 @@ def random_sum(random: Random, channel: Channel, settings: Settings, bits: int) 
     return random.choice([max(-limit, min(limit - 1, near)), random.randrange(-limit, limit), random.choice([-limit, limit - 1])])
 
 
-def random_layer(random: Random, settings: Settings, rows: int, columns: int, bits: int, pooling: bool, windows: int = 6) -> list[Beat]:
+def random_layer(random: Random, settings: Settings, rows: int, columns: int, bits: int, pooling: bool, windows: int = 12) -> list[Beat]:
     """Pooling windows one after the other: every sample for all grid rows, raw results in their byte planes."""
     beats = []
     for _ in range(windows):

@@ -1,0 +1,35 @@
+"""`make mutation`: the mutants of every block against its bench, a line for each block, exit status 1 under a threshold."""
+
+import argparse
+import os
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+
+from gatewright.sim.mutation import Score, mutate, passes, table
+from tests.benches.blocks import BLOCKS, TOP
+
+SEED = 1
+PROOF_S = 10.0
+
+
+def score(name: str) -> Score:
+    block = BLOCKS[name]
+    return mutate(block.build(), block.module, block.mutants, SEED, top=TOP, environment=block.environment(name), seconds=PROOF_S)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("blocks", nargs="*", help="all if none is named")
+    names = parser.parse_args().blocks or list(BLOCKS)
+    began = time.monotonic()
+    with ProcessPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+        scores = dict(zip(names, pool.map(score, names), strict=True))
+    thresholds = {name: BLOCKS[name].threshold for name in names}
+    print("\n".join(table(scores, thresholds)))
+    print(f"{time.monotonic() - began:.0f} s in all; seed {SEED}, each proof at most {PROOF_S:.0f} s for each method.")
+    return 0 if passes(scores, thresholds) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
