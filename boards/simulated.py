@@ -39,9 +39,9 @@ class Simulated:
 def simulated(program: Path) -> Iterator[Simulated]:
     """Run a simulator that `build` made until the end of the `with` block."""
     inner, outer = pty.openpty()
-    with open(outer, "rb", buffering=0):  # held open, so that hosts may come and go; the simulator ends when it closes
+    with os.fdopen(outer, "rb", buffering=0):  # held open, so that hosts may come and go; the simulator ends when it closes
         tty.setraw(outer)
-        with open(inner, "rb", buffering=0):
+        with os.fdopen(inner, "rb", buffering=0):
             process = subprocess.Popen([program, str(inner), str(DIVISOR)], pass_fds=(inner,))
         try:
             yield Simulated(os.ttyname(outer), process)

