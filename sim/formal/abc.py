@@ -45,12 +45,17 @@ def solve(graph: Aig, script: str, seconds: float) -> Answer:
         if status == 1:
             return Answer("proved")
         if status == 0:
-            return Answer("refuted", _trace(folder / "trace", list(graph.inputs)))
+            frames = _trace(folder / "trace", list(graph.inputs))
+            if frames is None:  # a proof by simplification knows that the output can be 1, not how
+                return solve(graph, f"bmc3 -T {seconds:.0f}", seconds)
+            return Answer("refuted", frames)
         return Answer("undecided", depth=max(depth, 0))
 
 
-def _trace(path: Path, inputs: list[str]) -> tuple[dict[str, int], ...]:
-    """A counterexample as abc writes it: a line of the latches' start, then one of the inputs for every cycle."""
+def _trace(path: Path, inputs: list[str]) -> tuple[dict[str, int], ...] | None:
+    """A counterexample as abc writes it: a line of the latches' start, then one of the inputs for every cycle. None if there is none."""
     lines = path.read_text().splitlines()
+    if "# DONE" not in lines:
+        return None
     rows = lines[1 : lines.index("# DONE")]
     return tuple({name: int(bit == "1") for name, bit in zip(inputs, row, strict=True)} for row in rows)

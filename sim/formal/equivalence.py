@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gatewright.hw.errors import BadInput, Mismatch
+from gatewright.sim.design import CLOCK, RESET
 from gatewright.sim.formal import abc
 from gatewright.sim.formal.abc import Answer
 from gatewright.sim.formal.aig import FALSE, UNKNOWN, Aig, read
 from gatewright.sim.formal.graphs import Circuit, graph
 
-CLOCK, RESET = "clk", "rst"
 FRAMES_SHOWN = 12
 
 
@@ -30,19 +30,26 @@ class Proof:
 
 
 def assert_equivalent(
-    left: Circuit, right: Circuit, *, top: str = "top", liberty: Sequence[Path] | None = None, seconds: float = 60.0
+    left: Circuit, right: Circuit, *, top: str | None = None, liberty: Sequence[Path] | None = None, seconds: float = 60.0
 ) -> Proof:
     """Prove that two circuits with the same ports have the same outputs, for all inputs in all cycles after a reset.
 
-    Each is a Verilog text (whose module is `top`), an Amaranth component or a gate netlist on the cells of `liberty` (by default the
-    embedded technology). Memories in modules of their own are black boxes: the proof holds if they are alike. Each method gets `seconds`.
+    Each is Verilog text (with one top module, or that called `top`), an Amaranth component, a `Design`, or a gate netlist on the cells of
+    `liberty` (by default the embedded technology). Memories in modules of their own are black boxes: both sides must drive them alike.
+    Each method gets `seconds`.
     Raises Mismatch with a counterexample, Undecided (a Mismatch) if no method finishes, BadInput if the ports differ or there is no output.
     """
     return prove_equal(graph(left, top, liberty), graph(right, top, liberty), seconds)
 
 
-def prove_equal(left: Aig, right: Aig, seconds: float = 60.0, order: Iterable[str] = ()) -> Proof:
-    """The same of two graphs. `order` is an order of input bits in which decision diagrams stay small, where there is one."""
+def prove_equal(left: Aig, right: Aig, seconds: float = 60.0, order: Iterable[str] = (), legal: str = "") -> Proof:
+    """The same of two graphs. `order` is an order of input bits in which decision diagrams stay small, where there is one.
+
+    `legal` names an output of `right` alone: where it is 0, the other outputs may differ.
+    """
+    if legal:
+        left, right = _where(left, right, right.outputs[legal]), _where(right, right, right.outputs[legal])
+        right.outputs.pop(legal)
     check_ports(left, right)
     began = time.monotonic()
     combinational = not left.latches and not right.latches
@@ -114,6 +121,15 @@ def joined(left: Aig, right: Aig, by_name: bool = False, order: Iterable[str] = 
         wrong = both.either(wrong, both.differ(literal, placed[1][name]))
     both.outputs = {"differ": wrong}
     return both
+
+
+def _where(circuit: Aig, judge: Aig, legal: int) -> Aig:
+    """A combinational circuit whose outputs are 0 where the judge's literal `legal` is."""
+    masked = Aig()
+    mine, its = (masked.copy(one, {literal: masked.input(name) for name, literal in one.inputs.items()}) for one in (circuit, judge))
+    allowed = read_literal(its, legal)
+    masked.outputs = {name: masked.both(read_literal(mine, literal), allowed) for name, literal in circuit.outputs.items()}
+    return masked
 
 
 def read_literal(here: Sequence[int], literal: int) -> int:

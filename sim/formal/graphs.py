@@ -7,13 +7,11 @@ after the instance. A proof then holds for whatever stands there, if it is the s
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from amaranth.lib.wiring import Component
+from typing import Any, Literal, TypeAlias
 
 from gatewright.hw.errors import BadInput
-from gatewright.hw.verilog import emit
 from gatewright.sim import yosys
+from gatewright.sim.design import Design, Source
 from gatewright.sim.formal import aig
 from gatewright.sim.formal.aig import Aig
 from gatewright.sim.gate_verilog import gate_verilog
@@ -21,7 +19,7 @@ from gatewright.sim.netlist import Netlist
 from gatewright.sim.synthesis import cell_models
 from gatewright.sim.technology import ihp130
 
-Circuit = str | Component | Netlist
+Circuit: TypeAlias = Source | Netlist
 Modules = dict[str, Any]  # as Yosys writes them in JSON
 
 _MEMORY_PINS = {  # of Yosys's memory cell, in the words of `netlist.Memory`
@@ -34,23 +32,21 @@ _MEMORY_PINS = {  # of Yosys's memory cell, in the words of `netlist.Memory`
 }
 
 
-def graph(circuit: Circuit, top: str = "top", liberty: Sequence[Path] | None = None) -> Aig:
-    """One circuit, flattened, memories cut out. `top` names the module of a Verilog text, `liberty` the library of a netlist."""
+def graph(circuit: Circuit, top: str | None = None, liberty: Sequence[Path] | None = None) -> Aig:
+    """One circuit, flattened, memories cut out. `top` names the top module of a Verilog text, `liberty` is a netlist's library."""
     if isinstance(circuit, Netlist):
         names = {f"m{number}": memory.name for number, memory in enumerate(circuit.memories)}
         modules = _read(gate_verilog(circuit), [])
         modules = {circuit.name: _cut(modules[circuit.name], {"gatewright_memory": {"read_data"}}, names)}
         return graphs(modules, liberty or ihp130().liberty_files())[circuit.name]
-    text = emit(circuit, top) if isinstance(circuit, Component) else circuit
-    modules = _read(text, [f"hierarchy -check -top {top}", "proc -norom", "flatten", "memory_collect", "opt_clean"])
-    return graphs({top: _cut_memories(modules[top])})[top]
+    design = Design.of(circuit, top=top)
+    modules = _read(design.verilog, [f"hierarchy -check -top {design.top}", "proc -norom", "flatten", "memory_collect", "opt_clean"])
+    return graphs({design.top: _cut_memories(modules[design.top])})[design.top]
 
 
-def hierarchical(verilog: str) -> Modules:
-    """Every module of a text by itself: its submodules cut out, those that hold a memory left out. For `graphs`."""
-    modules = _read(verilog, ["proc -norom", "memory_collect", "opt_clean"])
-    memories = {name for name, module in modules.items() if any(cell["type"] == "$mem_v2" for cell in module["cells"].values())}
-    return {name: module for name, module in cut_instances(modules, modules).items() if name not in memories}
+def modules_of(text: str, language: Literal["verilog -sv", "rtlil"] = "verilog -sv") -> Modules:
+    """Every module of a text by itself. For `cut_instances`."""
+    return _read(text, ["proc -norom", "memory_collect", "opt_clean"], language)
 
 
 def cut_instances(modules: Modules, ports_of: Modules) -> Modules:
@@ -59,8 +55,8 @@ def cut_instances(modules: Modules, ports_of: Modules) -> Modules:
     return {name: _cut(module, drives, {}) for name, module in modules.items()}
 
 
-def _read(verilog: str, commands: Iterable[str]) -> Modules:
-    done = yosys.run(["read_verilog -sv design.v", *commands, "write_json design.json"], {"design.v": verilog}, ["design.json"], "Verilog")
+def _read(text: str, commands: Iterable[str], language: str = "verilog -sv") -> Modules:
+    done = yosys.run([f"read_{language} design", *commands, "write_json design.json"], {"design": text}, ["design.json"], "Reading a design")
     return dict(json.loads(done["design.json"])["modules"])
 
 
