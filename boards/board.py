@@ -51,7 +51,9 @@ class Board(Noun):
     @model_validator(mode="after")
     def _check(self) -> "Board":
         if self.design_hz % self.baud or self.design_hz // self.baud < DIVISOR_MIN:
-            raise ValueError(f"a bit must take a whole number of cycles, {DIVISOR_MIN} or more; got {self.design_hz} Hz for {self.baud} baud")
+            raise ValueError(
+                f"a bit must take a whole number of cycles, {DIVISOR_MIN} or more; got {self.design_hz} Hz for {self.baud} baud"
+            )
         return self
 
     @property
@@ -77,7 +79,9 @@ class Board(Noun):
     @property
     def memory_words_max(self) -> int:
         """32-bit words of external memory that the chip's memories could hold, if nothing else used them."""
-        block = self.budget.block_rams * BLOCK_RAM_BITS[self.family] // 36 if self.family != "ice40" else self.budget.block_rams * 4096 // 32
+        block = (
+            self.budget.block_rams * BLOCK_RAM_BITS[self.family] // 36 if self.family != "ice40" else self.budget.block_rams * 4096 // 32
+        )
         return max(block, self.budget.large_rams * (1 << 18) // 32)
 
 

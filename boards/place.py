@@ -96,11 +96,11 @@ def refuse_if_over(board: Board, needed: Resources) -> None:
     if over := needed.over(board.budget):
         what = "; ".join(f"{name.replace('_', ' ')}: {need} of {have}" for name, (need, have) in over.items())
         raise DoesNotFit(
-            f"The design does not fit {board.title}: {what}. Choose fewer rows or cols, fewer operators or smaller buffers, or a larger "
-            f"board; `gatewright board largest --board {board.name}` finds what fits."
+            f"The design does not fit {board.title}: {what}. {_SMALLER} `gatewright board largest --board {board.name}` finds what fits."
         )
 
 
+_SMALLER = "Choose fewer rows or cols, fewer operators or smaller buffers, or a larger board."
 _UTILISATION = re.compile(r"Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%")
 
 
@@ -108,12 +108,10 @@ def _failed(board: Board, log: str) -> GatewrightError:
     over = {match[1]: (int(match[2]), int(match[3])) for match in _UTILISATION.finditer(log) if int(match[2]) > int(match[3])}
     if over:
         what = "; ".join(f"{name}: {used} of {there}" for name, (used, there) in over.items())
-        return DoesNotFit(
-            f"The design does not fit {board.title}: {what}. Choose fewer rows or cols, fewer operators or smaller buffers, or a larger board."
-        )
+        return DoesNotFit(f"The design does not fit {board.title}: {what}. {_SMALLER}")
     errors = re.findall(r"ERROR: (.*)", log)
     if any("unable to place" in error.lower() or "no bels" in error.lower() or "failed to expand" in error.lower() for error in errors):
-        return DoesNotFit(f"The design does not fit {board.title}: {errors[0].rstrip('.')}. Choose a smaller grid or a larger board.")
+        return DoesNotFit(f"The design does not fit {board.title}: {errors[0].rstrip('.')}. {_SMALLER}")
     return BadInput(f"Place and route for {board.title} failed: {errors[0].rstrip('.') if errors else _last(log)}.")
 
 

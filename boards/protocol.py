@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gatewright.hw.frames import BUFFER_BYTES, ESCAPE, FLAG, FLIP
-from gatewright.hw.link import Kind, Status
+from gatewright.hw.link import Kind
 
 _REQUEST = struct.Struct("<IHBBB")  # session, sequence, kind, words, words of the answer
 _ANSWER = struct.Struct("<IHBB")  # session, sequence, status, words
@@ -102,6 +102,3 @@ def to_bytes(words: np.ndarray, operand_bits: int) -> bytes:
 def to_words(data: bytes, operand_bits: int) -> np.ndarray:
     """The inverse: uint64."""
     return np.frombuffer(data, dtype="<u8" if operand_bits == 64 else "<u4").astype(np.uint64)
-
-
-__all__ = ["Answer", "AnswerReader", "Identity", "Kind", "Status", "frame", "request", "to_bytes", "to_words"]

@@ -66,7 +66,11 @@ def pins(board: Board) -> dict[str, tuple[str, str]]:
     resources = platform(board).resources
     clock = _find(resources, platform(board).default_clk)
     uart = {part.name: part for part in _find(resources, "uart").ios if hasattr(part, "ios")}
-    parts = {"clk": (clock.ios[0], clock), "rx": (uart["rx"].ios[0], _find(resources, "uart")), "tx": (uart["tx"].ios[0], _find(resources, "uart"))}
+    parts = {
+        "clk": (clock.ios[0], clock),
+        "rx": (uart["rx"].ios[0], _find(resources, "uart")),
+        "tx": (uart["tx"].ios[0], _find(resources, "uart")),
+    }
     return {name: (pin.names[0], _standard(resource)) for name, (pin, resource) in parts.items()}
 
 
@@ -76,7 +80,9 @@ def platform(board: Board) -> Any:
     try:
         return getattr(import_module(f"amaranth_boards.{module}"), name)
     except ModuleNotFoundError:
-        raise Missing(f"amaranth-boards is needed (pin tables of boards) and was not found on this machine. Install it with: {EXTRA}") from None
+        raise Missing(
+            f"amaranth-boards is needed (pin tables of boards) and was not found on this machine. Install it with: {EXTRA}"
+        ) from None
 
 
 def _find(resources: Any, name: str) -> Any:
