@@ -26,6 +26,7 @@ def explore(config: Config, resume: Resume = None, as_json: Json = False, seed: 
     """Search networks, operators and accelerators; build the winner and prove it; write a run folder with a report."""
     from gatewright.dse import run as runs
     from gatewright.dse.config import RunConfig
+    from gatewright.dse.cost import CostModel
     from gatewright.dse.evaluate import Source
     from gatewright.dse.explore import Explorer
     from gatewright.dse.prove import technology
@@ -39,6 +40,7 @@ def explore(config: Config, resume: Resume = None, as_json: Json = False, seed: 
     source = Source(**wanted.data.model_dump())
     source.load()  # what is missing or malformed is said before anything is written
     technology(wanted.measure.liberty)
+    CostModel.default().check_operators(wanted.operator_choices())
     if wanted.measure.verify_images > (there := len(source.load().test())):
         raise BadInput(f"{config}: [measure] verify_images must be at most {there}, the test images; got {wanted.measure.verify_images}.")
     run = runs.resume(run_folder(resume), wanted) if resume else runs.create(RUNS, wanted, text)

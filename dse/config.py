@@ -169,5 +169,7 @@ class RunConfig(Noun):
     search: Search = Search()
     measure: Measure = Measure()
 
-    def operator_choices(self, place: Literal["first", "hidden", "last"]) -> tuple[Operator, ...]:
-        return tuple(operator_named(name) for name in self.operators.of(place))
+    def operator_choices(self) -> tuple[Operator, ...]:
+        """Every operator that a layer can have, each once."""
+        names = (name for place in ("first", "hidden", "last") for name in self.operators.of(place))
+        return tuple(operator_named(name) for name in dict.fromkeys(names))

@@ -1,6 +1,6 @@
 """The calibrated cost model: exact counts of a schedule times unit costs fitted to measured accelerators."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -130,6 +130,14 @@ class CostModel:
                 self._priced.clear()
             self._priced[config] = tuple(self._price(part) for part in all_parts(config))
         return self._priced[config]
+
+    def check_operators(self, operators: Iterable[Operator]) -> None:
+        """Raises BadInput, naming it, for an operator whose circuits no measurement tells about: a search would leave it out unsaid."""
+        for operator in operators:
+            try:
+                self.priced(AcceleratorConfig(rows=1, cols=1, operators=(operator,)))
+            except BadInput as error:
+                raise BadInput(f"Operator {operator.name} has no price. {error} Or choose among other operators.") from None
 
     def _price(self, part: Part) -> Priced:
         costs = self.costs.get(part.family)

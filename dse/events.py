@@ -69,7 +69,7 @@ def _lanes(s: Shape, part: Part, operator: Operator) -> Events:
             "filled": ("filled_issues", s.elements * s.config.operand_bits),
         }
     w, a = operator.weight_bits, operator.activation_bits
-    size = w * a if operator.kind == "int" else a
+    size = {"int": w * a, "multiplication_free": w + a}.get(operator.kind, a)
     return {
         "weights": ("useful_weight_reads", lanes * size),
         "weights.filled": ("filled_weight_reads", lanes * size),

@@ -104,6 +104,11 @@ def lane_features(operator: Operator, operand_bits: int) -> tuple[str, Features]
         return "lanes.int", {"products": lanes * w * a, "weights": lanes * w, "activations": lanes * a, "signed": signed, "lanes": lanes}
     if operator.kind == "binary_weight":
         return "lanes.binary_weight", {"terms": lanes * a, "lanes": lanes}
+    if operator.kind == "shift":
+        most = (operator.exponents or 0) - 1
+        return "lanes.shift", {"levels": lanes * (a + most) * most.bit_length(), "terms": lanes * (a + most), "lanes": lanes}
+    if operator.kind == "multiplication_free":
+        return f"lanes.multiplication_free.{operator.variant}", {"terms": lanes * (w + a), "lanes": lanes}
     if circuit(operator).datapath(operator) == "xnor":
         return "lanes.xnor", {"bits": operand_bits}
     return f"lanes.{operator.kind}", {"bits": operand_bits, "lanes": lanes}

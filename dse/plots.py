@@ -10,8 +10,22 @@ from gatewright.dse.evaluate import Outcome
 from gatewright.dse.explore import Result
 from gatewright.sw.models import Architecture, workload
 
-KINDS = {"int": "integer", "binary_weight": "binary weights", "xnor": "XNOR", "stochastic": "bit streams"}
-COLOURS = {"integer": "#2f6fab", "binary weights": "#d98324", "XNOR": "#7a5ea8", "bit streams": "#2d9a78"}
+KINDS = {
+    "int": "integer",
+    "binary_weight": "binary weights",
+    "shift": "shifts",
+    "multiplication_free": "multiplication-free",
+    "xnor": "XNOR",
+    "stochastic": "bit streams",
+}
+COLOURS = {
+    "integer": "#2f6fab",
+    "binary weights": "#d98324",
+    "shifts": "#b4436c",
+    "multiplication-free": "#6b7a1f",
+    "XNOR": "#7a5ea8",
+    "bit streams": "#2d9a78",
+}
 OTHER = "#8d99a6"
 INK, GRID, ACCENT = "#1c2733", "#e6eaee", "#c2362f"
 BLOCKS = {  # kind of block: group in the plots

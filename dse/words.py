@@ -19,6 +19,11 @@ def operator_words(o: Operator) -> str:
             if o.weight_bits == o.activation_bits
             else f"{o.weight_bits}-bit weights x {o.activation_bits}-bit activations"
         )
+    if o.kind == "shift":
+        return f"{o.exponents} signed powers of two x {o.activation_bits}-bit activations"
+    if o.kind == "multiplication_free":
+        zero = "" if o.zero_sign else ", sgn(0) = 0"
+        return f"multiplication-free sums ({o.variant}{zero}) of {o.weight_bits}-bit weights and {o.activation_bits}-bit activations"
     return o.name
 
 

@@ -10,7 +10,7 @@ from gatewright.dse import memories
 from gatewright.dse.cost import CostModel
 from gatewright.dse.fit import Sample, sample
 from gatewright.dse.heldout import compare, cycles_wrong, heldout
-from gatewright.hw.config import AcceleratorConfig, binary_weight, integer, stochastic, xnor
+from gatewright.hw.config import AcceleratorConfig, binary_weight, integer, multiplication_free, shift, stochastic, xnor
 from gatewright.hw.errors import BadInput
 from gatewright.sim.measurement import Measurement, load, shipped
 from gatewright.sim.probe import Probe, measure_probe
@@ -150,6 +150,14 @@ def test_a_part_without_measurement_is_refused(model: CostModel) -> None:
     plain = [item.measurement for item in model.samples if {o.kind for o in item.config.operators} == {"int"}]
     with pytest.raises(BadInput, match=r"No measurement tells what lanes\.xnor costs"):
         CostModel(plain).area(AcceleratorConfig(rows=1, cols=1, operators=(xnor(),)))
+
+
+def test_operators_without_measurements_are_refused(model: CostModel) -> None:
+    """Unseen precisions of a measured kind have a price, other kinds have none."""
+    model.check_operators([integer(7), xnor(), stochastic(64, "bipolar"), binary_weight(7)])
+    for operator, family in ((shift(), "shift"), (multiplication_free("mfnet"), "multiplication_free.mfnet")):
+        with pytest.raises(BadInput, match=f"Operator {operator.name} has no price. No measurement tells what lanes.{family} costs"):
+            model.check_operators([integer(8), operator])
 
 
 def test_measurements_of_two_technologies_are_refused(model: CostModel) -> None:
