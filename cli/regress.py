@@ -42,7 +42,7 @@ def regress(
     chosen = plan.choose(block or [])
     if update and block:
         raise BadInput("--update rewrites the baseline whole: leave out --block.")
-    technology = plan.technology(folder)
+    technology = plan.cells(folder)
     definitions = {each.name: plan.definition(each, folder, seed) for each in chosen}
     old = _old(path) if update else Baseline.read(path)
     if old is not None and not update:

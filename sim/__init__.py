@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gatewright.sim.formal.equivalence import Proof, assert_equivalent
     from gatewright.sim.library import Synthesis, energy, simulate, synthesise
     from gatewright.sim.lut_mapping import Luts, luts
-    from gatewright.sim.technology import Conventions, Technology, from_liberty, ihp130
+    from gatewright.sim.technology import Conventions, Technology, from_liberty, ihp130, technology_named
 
 __all__ = [
     "Conventions",
@@ -27,6 +27,7 @@ __all__ = [
     "luts",
     "simulate",
     "synthesise",
+    "technology_named",
 ]
 
 _HOMES = {
@@ -34,7 +35,7 @@ _HOMES = {
     "formal.equivalence": ("Proof", "assert_equivalent"),
     "library": ("Synthesis", "energy", "simulate", "synthesise"),
     "lut_mapping": ("Luts", "luts"),
-    "technology": ("Conventions", "Technology", "from_liberty", "ihp130"),
+    "technology": ("Conventions", "Technology", "from_liberty", "ihp130", "technology_named"),
 }
 
 

@@ -51,8 +51,8 @@ class Design:
                 f"{type(source).__name__} is not a wiring.Component, so its ports are not known. Name them: ports=[design.a, design.sum]."
             )
         name = top or type(source).__name__
-        verilog = emit(source, name, ports)
         signed = _signed(source) if ports is None else {value.name: value.shape().signed for value in map(_signal, ports)}
+        verilog = emit(source, name, ports)
         _, shapes = _ports(verilog, name)
         return cls(verilog, name, {p.name: Port(p.name, p.is_input, p.width, signed.get(p.name, False)) for p in shapes.values()})
 

@@ -34,6 +34,8 @@ def synthesise(verilog: str, top: str, liberty: Sequence[Path], memories: Memori
     """
     elaborated, found = elaborate(verilog, top)
     macros = found if memories == "macros" else {}
+    if top in macros:
+        raise BadInput(f"{top} is a memory and nothing else: there are no gates. Put it into a design, or use memories='gates'.")
     modules = map_to_cells({name: text for name, text in elaborated.items() if name not in macros}, liberty)
     return flatten(modules, cell_pins(liberty), top, macros, clock)
 

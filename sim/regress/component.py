@@ -7,6 +7,7 @@ import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -83,14 +84,14 @@ def _importable(folder: Path) -> Iterator[None]:
 
 
 def _argument(make: Any, name: str, value: Any) -> Any:
-    """Where a noun is wanted, a table of its fields; where an operator is, its name too."""
+    """Where a noun or a dataclass is wanted, a table of its fields; where an operator is, its name too."""
     parameters = inspect.signature(make, eval_str=True).parameters
     hint = parameters[name].annotation if name in parameters else None
     if hint is Operator and isinstance(value, str):
         return operator_named(value)
     if hint is AcceleratorConfig and isinstance(value, Mapping):
         return accelerator_from({"accelerator": value}, name)
-    if isinstance(hint, type) and issubclass(hint, Noun) and isinstance(value, Mapping):
+    if isinstance(hint, type) and (issubclass(hint, Noun) or is_dataclass(hint)) and isinstance(value, Mapping):
         return hint(**value)
     return value
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
 from gatewright.sim import cache
-from gatewright.sim.technology import Technology, from_liberty, ihp130
+from gatewright.sim.technology import Technology, from_liberty, technology_named
 
 Figure = Literal["area_um2", "luts", "latency_cycles", "cycles_per_op", "energy_pj_per_op", "fmax_mhz_estimate"]
 BETTER_DOWN: Mapping[Figure, bool] = {
@@ -76,8 +76,12 @@ class Block(Noun):
 
 
 class Plan(Noun):
-    """A regression file: settings for all blocks, and the blocks. Tolerances are percents; a block's own go before them."""
+    """A regression file: settings for all blocks, and the blocks. Tolerances are percents; a block's own go before them.
 
+    `technology` is an embedded one; `liberty` names files of another in its place.
+    """
+
+    technology: str = "ihp130"
     liberty: tuple[str, ...] = ()
     clock_ns: float = Field(default=20.0, gt=0)
     fpga: Literal["ice40", "ecp5"] = "ice40"
@@ -86,6 +90,8 @@ class Plan(Noun):
 
     @model_validator(mode="after")
     def _check(self) -> "Plan":
+        if self.liberty and "technology" in self.model_fields_set:
+            raise ValueError("technology and liberty cannot both be given")
         names = [block.name for block in self.block]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"blocks must have different names; {', '.join(twice)} occurs twice")
@@ -105,8 +111,9 @@ class Plan(Noun):
         """The percentage by which every figure of a block may move."""
         return {figure: block.tolerance.get(figure, self.tolerance.get(figure, 0.0)) for figure in BETTER_DOWN}
 
-    def technology(self, folder: Path) -> Technology:
-        return from_liberty(*(folder / name for name in self.liberty)) if self.liberty else ihp130()
+    def cells(self, folder: Path) -> Technology:
+        """The technology that the blocks are mapped to."""
+        return from_liberty(*(existing(folder, name) for name in self.liberty)) if self.liberty else technology_named(self.technology)
 
     def definition(self, block: Block, folder: Path, seed: int) -> str:
         """A hash of all that says what is measured and how, files of stimulus included; not of the block's source."""
