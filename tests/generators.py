@@ -168,7 +168,7 @@ def assemble(
 
 def _shorter(rng: np.random.Generator, operator: Operator) -> Operator:
     """A stochastic operator at its length or a shorter one that the same circuit can play."""
-    if operator.stream_length is None:
+    if operator.stream_length is None or operator.source == "counter":
         return operator
     lengths = [n for n in range(8, operator.stream_length + 1, operator.width) if n % operator.width == 0]
     return operator.replace(stream_length=int(rng.choice([*lengths, operator.stream_length])))
