@@ -12,7 +12,7 @@ TORCH := 2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup explore test thorough mutation lint format types imports verify lock wheel clean
+.PHONY: help setup explore test thorough mutation regress lint format types imports verify lock wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,6 +30,10 @@ setup: $(VENV)/ready-dev ## set up only: .venv with everything pinned
 
 mutation: $(VENV)/ready-dev ## faults in every block, and how many of them its bench notices (BLOCKS='fetch drain' for some)
 	$(BIN)/python -m tests.benches.mutation $(BLOCKS)
+
+regress: $(VENV)/ready-dev ## area, LUTs, cycles, energy and clock rate of our blocks against the committed baseline (UPDATE=--update)
+	$(BIN)/gatewright regress examples/regress.toml $(UPDATE)
+	$(BIN)/gatewright regress examples/own_block/regress.toml $(UPDATE)
 
 lint: $(VENV)/ready-dev ## style
 	$(BIN)/ruff check .
