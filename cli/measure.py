@@ -24,34 +24,43 @@ NOTE = (
 
 Config = Annotated[Path, typer.Argument(help="TOML with an [accelerator] table; [network] and [block] are optional.", metavar="CONFIG")]
 Liberty = Annotated[list[Path] | None, typer.Option("--liberty", help="A standard-cell library; may be repeated.", metavar="FILE")]
+Named = Annotated[str | None, typer.Option("--technology", help="An embedded technology: ihp130 (default), sky130, asap7.", metavar="NAME")]
 Images = Annotated[int, typer.Option("--images", min=1, max=512, help="Training images of the digits to run.")]
 
 
 def measure(
-    config: Config, liberty: Liberty = None, images: Images = 64, as_json: Json = False, seed: Seed = 0, quiet: Quiet = False
+    config: Config,
+    technology: Named = None,
+    liberty: Liberty = None,
+    images: Images = 64,
+    as_json: Json = False,
+    seed: Seed = 0,
+    quiet: Quiet = False,
 ) -> None:
     """Synthesise and simulate an accelerator (or a block in it) with operands of a network trained on the digits."""
     from gatewright.hw.names import accelerator_from
     from gatewright.sim.accelerator import netlist_of
     from gatewright.sim.probe import measure_probe
     from gatewright.sim.summary import summary
-    from gatewright.sim.technology import from_liberty, ihp130
+    from gatewright.sim.technology import from_liberty, technology_named
     from gatewright.sim.timing import critical_path
 
     output, tables = Output(as_json, quiet), read_toml(config)
+    if liberty and technology:
+        raise BadInput("--liberty and --technology both name a library: give one of them.")
     if unknown := sorted(set(tables) - set(TABLES)):
         raise BadInput(f"{config}: {', '.join(unknown)} is not a known table; known are {', '.join(TABLES)}.")
     accelerator = accelerator_from(tables, str(config))
     probe = _probe(config.stem, accelerator, tables, images, seed)
-    technology = from_liberty(*liberty) if liberty else ihp130()
-    output.note(f"Synthesising {config.stem} with {technology.name}")
-    netlist = netlist_of(accelerator, technology)
+    process = from_liberty(*liberty) if liberty else technology_named(technology or "ihp130")
+    output.note(f"Synthesising {config.stem} with {process.name}")
+    netlist = netlist_of(accelerator, process)
     output.note(f"Training {probe.architecture.name} and simulating {images} images on {netlist.size:,} gates")
-    result = measure_probe(probe, technology, CLOCK_NS)
+    result = measure_probe(probe, process, CLOCK_NS)
     m = result.measurement
     kind = _block(tables, m, config)
     record = summary(m, kind)
-    record["fmax_mhz_estimate"] = critical_path(netlist, technology).fmax_mhz_estimate
+    record["fmax_mhz_estimate"] = critical_path(netlist, process).fmax_mhz_estimate
     record |= {"technology": m.technology, "tools": m.tools, "operands": m.operands, "note": NOTE, "reused": result.reused}
     output.emit(record, Group(_figures(record), "", _blocks(m), "", NOTE))
 

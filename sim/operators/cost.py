@@ -1,0 +1,170 @@
+"""What one product of an operator costs in a technology: area, energy and clock rate of its processing element, measured on gates."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from importlib import resources
+from pathlib import Path
+
+from pydantic import Field
+
+from gatewright.hw.config import Operator
+from gatewright.hw.errors import BadInput
+from gatewright.hw.names import operator_named
+from gatewright.hw.noun import Noun
+from gatewright.hw.operators import modules
+from gatewright.sim import tools
+from gatewright.sim.energy_analysis import energy
+from gatewright.sim.library import run_gates, synthesise
+from gatewright.sim.operators.block import STAGES, Block, block
+from gatewright.sim.operators.operands import EPOCHS, STREAMS, operands
+from gatewright.sim.technology import EMBEDDED, Technology, technology_named
+
+OPERAND_BITS = 64
+CLOCK_NS = 10.0
+TOOLS = ("pyosys", "torch", "amaranth")
+LISTED = (
+    *("int8", "int4", "int2", "int4x8", "bw8", "bw4", "xnor", "shift5x8", "mf_l1_8", "mf_mfnet_8"),
+    *(
+        f"sc_{coding}_{source}{length}_8"
+        for coding in ("sign_magnitude", "bipolar")
+        for source in ("sobol", "lfsr")
+        for length in (64, 256)
+    ),
+    *("fp32", "fp16", "bf16"),
+)
+
+
+class Part(Noun):
+    """Some blocks: area, and energy for each product of the one element they belong to."""
+
+    area_um2: float = Field(ge=0)
+    energy_pj: float = Field(ge=0)
+
+
+class OperatorCost(Noun):
+    """A processing element alone with its edges. In a grid of n x n elements an edge serves n of them and a number source n * n.
+
+    `element`: lane products, adders, pipeline register, accumulator. `edges`: both operands' registers, with stream generators where
+    there are any. `sources`: number sources. `lanes` products take `steps` cycles.
+    """
+
+    operator: str
+    technology: str
+    lanes: int
+    steps: int
+    element: Part
+    edges: Part
+    sources: Part
+    fmax_mhz_estimate: float
+
+    def area_um2(self, sharing: int) -> float:
+        """Of one lane, with its part of what `sharing` x `sharing` elements share."""
+        return self._shared(sharing, "area_um2") / self.lanes
+
+    def energy_pj(self, sharing: int) -> float:
+        """Of one product."""
+        return self._shared(sharing, "energy_pj")
+
+    def _shared(self, n: int, what: str) -> float:
+        return float(getattr(self.element, what) + getattr(self.edges, what) / n + getattr(self.sources, what) / n**2)
+
+
+class Provenance(Noun):
+    """How costs were measured."""
+
+    operands: str
+    tools: dict[str, str]
+    technologies: dict[str, str]
+    operand_bits: int
+    pipeline_stages: int
+    clock_ns: float
+
+
+def measured_operators() -> tuple[Operator, ...]:
+    """The operators of the table, and the first example of every kind that is not among them."""
+    listed = [operator_named(name) for name in LISTED]
+    kinds = {operator.kind for operator in listed}
+    others = [re.split("[ ,]", module.EXAMPLES)[0] for kind, module in sorted(modules().items()) if kind not in kinds]
+    return (*listed, *map(operator_named, others))
+
+
+def measure_operator(operator: Operator, technologies: Sequence[Technology], seed: int = 0) -> list[OperatorCost]:
+    """Synthesise and simulate an element with operands of a trained network. Raises Mismatch if a sum of the gates is wrong."""
+    made = block(operator, operands(operator, OPERAND_BITS, seed), OPERAND_BITS)
+    return [_measure(made, technology) for technology in technologies]
+
+
+def _measure(made: Block, technology: Technology) -> OperatorCost:
+    synthesis = synthesise(made.design, technology)
+    result = run_gates(synthesis, made.stimulus)
+    made.check(result.outputs[made.output])
+    report = energy(synthesis.netlist, result.toggles, technology, CLOCK_NS)
+    areas, energies = synthesis.areas(1), report.by_path(1)
+
+    def part(belongs: Callable[[str], bool]) -> Part:
+        paths = [path for path in energies if belongs(path[0] if path else "")]
+        picojoules = sum(energies[path] for path in paths) / (report.cycles * made.products_per_cycle)
+        return Part(area_um2=sum(areas.get(path, 0.0) for path in paths), energy_pj=picojoules)
+
+    return OperatorCost(
+        operator=made.operator.name,
+        technology=technology.name,
+        lanes=made.lanes,
+        steps=made.operator.steps,
+        element=part(lambda name: name.startswith("element")),
+        edges=part(lambda name: not name.startswith("element") and "source" not in name),  # with the nets of the input ports
+        sources=part(lambda name: "source" in name),
+        fmax_mhz_estimate=synthesis.fmax_mhz_estimate,
+    )
+
+
+def measure_all(
+    names: Iterable[str] = EMBEDDED, note: Callable[[str], None] = lambda text: None, seed: int = 0
+) -> tuple[Provenance, list[OperatorCost]]:
+    """Every operator in some embedded technologies."""
+    technologies, costs = [technology_named(name) for name in names], []
+    for operator in measured_operators():
+        note(f"Measuring {operator.name}")
+        costs += measure_operator(operator, technologies, seed)
+    how = (
+        f"second convolution of a network of 64 channels, trained on digits in each operator ({EPOCHS} epochs), {STREAMS} training images, "
+        f"seed {seed}; float: the 8-bit integers' network before rounding"
+    )
+    used = {technology.name: technology.hash for technology in technologies}
+    provenance = Provenance(
+        operands=how,
+        tools=tools.versions(*TOOLS),
+        technologies=used,
+        operand_bits=OPERAND_BITS,
+        pipeline_stages=STAGES,
+        clock_ns=CLOCK_NS,
+    )
+    return provenance, costs
+
+
+def shipped() -> Path:
+    """The costs that come with the package, made by `gatewright operators --measure --out FILE`."""
+    return Path(str(resources.files("gatewright.sim"))) / "data" / "operators.json"
+
+
+def save(path: Path, provenance: Provenance, costs: Sequence[OperatorCost]) -> None:
+    """One cost a line. Figures to six digits."""
+    lines = ",\n".join(f"  {json.dumps(_rounded(cost.model_dump()))}" for cost in costs)
+    path.write_text(f'{{\n "provenance": {provenance.to_json()},\n "costs": [\n{lines}\n ]\n}}\n')
+
+
+def load(path: Path | None = None) -> tuple[Provenance, list[OperatorCost]]:
+    """Read what `save` wrote; the package's own without a path. Raises BadInput for any other file."""
+    path = path or shipped()
+    try:
+        record = json.loads(path.read_text())
+        return Provenance(**record["provenance"]), [OperatorCost(**cost) for cost in record["costs"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{path} holds no operators' costs ({error}). Make it with gatewright operators --measure --out {path}.") from None
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return float(f"{value:.6g}") if isinstance(value, float) else value
