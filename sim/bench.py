@@ -1,6 +1,7 @@
 """Runs cocotb benches on Verilog: the simulator is built once for a design, the tests of a Python module drive it."""
 
 import os
+import re
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping
@@ -79,12 +80,21 @@ def results(
 
 def _key(verilog: str, top: str, quick: bool) -> str:
     versions = tools.versions("verilator", "g++", "cocotb")
-    return cache.key(verilog=verilog, top=top, options=_OPTIONS, quick=quick, tools=versions, processor=tools.processor())
+    options = [*_OPTIONS, _public(verilog, top)]
+    return cache.key(verilog=verilog, top=top, options=options, quick=quick, tools=versions, processor=tools.processor())
+
+
+def _public(verilog: str, top: str) -> str:
+    """Verilator's control file: what a bench may see are the ports of the top, or all its signals where they are not understood."""
+    header = re.search(rf"\bmodule\s+{re.escape(top)}\s*\(([^()]*)\)\s*;", verilog)
+    names = re.findall(r"(\w+)\s*(?:,|$)", header[1].strip()) if header else []
+    lines = [f'public_flat_rw -module "{top}" -var "{name}"' for name in names or ["*"]]
+    return "\n".join(["`verilator_config", *lines, ""])
 
 
 def _build(verilog: str, top: str, quick: bool, folder: Path) -> None:
     (folder / "design.v").write_text(verilog)
-    (folder / "public.vlt").write_text(f'`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n')
+    (folder / "public.vlt").write_text(_public(verilog, top))
     with _environment("-O0" if quick else "-O2"):
         get_runner("verilator").build(
             sources=[str(folder / "design.v"), VerilatorControlFile(folder / "public.vlt")],

@@ -37,7 +37,7 @@ class Block:
 
     build: Callable[[], Component]
     bench: str
-    mutants: int = 10
+    mutants: int = 8
     threshold: float = 1.0
     design: str = ""
 
@@ -95,7 +95,7 @@ BLOCKS = {
     "sequencer, no register": Block(lambda: _sequencer(0, (integer(8),)), "sequencer"),
     "sequencer": Block(lambda: _sequencer(2, STREAMS), "sequencer"),
     "store": Block(lambda: Store(_config(cols=8)), "store"),
-    "system": Block(lambda: System(CONFIGS["64 bits"]), "system", mutants=20, design="64 bits"),
+    "system": Block(lambda: System(CONFIGS["64 bits"]), "system", mutants=12, design="64 bits"),
 }
 
 

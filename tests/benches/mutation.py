@@ -23,8 +23,11 @@ def main() -> int:
     parser.add_argument("blocks", nargs="*", help="all if none is named")
     names = parser.parse_args().blocks or list(BLOCKS)
     began = time.monotonic()
+    scores = {}
     with ProcessPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
-        scores = dict(zip(names, pool.map(score, names), strict=True))
+        for name, found in zip(names, pool.map(score, names), strict=True):
+            scores[name] = found
+            print(f"{len(scores)} of {len(names)}: {name}: {found.value:.1%}", file=sys.stderr, flush=True)
     thresholds = {name: BLOCKS[name].threshold for name in names}
     print("\n".join(table(scores, thresholds)))
     print(f"{time.monotonic() - began:.0f} s in all; seed {SEED}, each proof at most {PROOF_S:.0f} s for each method.")
