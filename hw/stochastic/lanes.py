@@ -10,7 +10,7 @@ from amaranth.lib import wiring
 from gatewright.hw.arithmetic import popcount
 from gatewright.hw.config import Operator
 from gatewright.hw.stochastic.parallel_counter import pairs
-from gatewright.hw.stochastic.sharing import PERIOD_BITS
+from gatewright.hw.stochastic.sharing import PERIOD_BITS, pairing
 
 
 class StreamLanes(wiring.Component):
@@ -33,7 +33,8 @@ class StreamLanes(wiring.Component):
         if self.operator.adder == "mux":
             counted, each, times = list(products), 1, PERIOD_BITS // width
         elif self.operator.adder == "approximate":
-            counted = [pair for lane in range(bits // width) for pair in pairs(list(products.word_select(lane, width)))]
+            order = pairing(width)
+            counted = [pair for lane in range(bits // width) for pair in pairs([products[lane * width + j] for j in order])]
             each, times = width // 2, 2
         else:
             counted, each, times = list(products), width, 1

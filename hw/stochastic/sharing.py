@@ -119,6 +119,15 @@ def lane_sequence(source: Source, bits: int, side: Side, length: int, group: int
     return [rotate(number + first, bits, turn) - first for number in sequence(source, bits, side, length)]
 
 
+def pairing(width: int) -> list[int]:
+    """The order in which an approximate adder pairs the `width` (a power of two) pulses that a lane plays in one cycle: bits reversed.
+
+    Sobol numbers of paired times then lie close together, and the pairs joined by AND and by OR alternate over their whole range.
+    """
+    places = (width - 1).bit_length()
+    return [int(format(j, f"0{places}b")[::-1], 2) for j in range(width)]
+
+
 def selection(lanes: int, length: int) -> list[int]:
     """Which of `lanes` lanes (a power of two) an adder of kind mux selects at each time: the third Sobol dimension's top bits."""
     return [number >> SELECT_INDEX - (lanes - 1).bit_length() for number in sobol(SELECT_INDEX, 3, length)]

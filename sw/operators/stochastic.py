@@ -5,8 +5,8 @@ Sign-magnitude: the pulses of a and |w| that coincide, counted up or down by w's
 Bipolar: the times at which both streams agree; zero is probability one half, so padding and unused lanes count about L / 2.
 
 With sharing groups a product depends on the lane, whose group rotates the shared numbers. So it does where a multiplexer adds, for
-each lane has its own times; a lane's count is then multiplied by the number of lanes. An approximate counter joins neighbouring times of
-one lane. An OR joins the lanes of `PERIOD_BITS` operand bits: its sums are no sums of products, and are evaluated pulse by pulse.
+each lane has its own times; a lane's count is then multiplied by the number of lanes. An approximate counter joins two times of one cycle
+of a lane. An OR joins the lanes of `PERIOD_BITS` operand bits: its sums are no sums of products, and are evaluated pulse by pulse.
 """
 
 from functools import cached_property
@@ -15,7 +15,7 @@ import numpy as np
 
 from gatewright.hw.config import Operator
 from gatewright.hw.stochastic.numbers import Side
-from gatewright.hw.stochastic.sharing import ALL_LANES, PERIOD_BITS, lane_sequence, selection
+from gatewright.hw.stochastic.sharing import ALL_LANES, PERIOD_BITS, lane_sequence, pairing, selection
 from gatewright.sw.arithmetic import CHUNK, Arithmetic, checked
 
 
@@ -75,8 +75,10 @@ class Stochastic(Arithmetic):
         return _coincide(a, w) + _coincide(~a, ~w) if self.bipolar else _coincide(a, w)
 
     def _approximate(self, a: np.ndarray, w: np.ndarray) -> np.ndarray:
-        """Twice the ANDs of the product's pulses at times (0, 1), (4, 5), ... and the ORs at (2, 3), (6, 7), ..."""
-        total = np.zeros((len(a), len(w)), dtype=np.int64)
+        """Twice the ANDs and ORs, in turn, of the product's pulses at two times; each cycle's times are paired in `pairing`'s order."""
+        width = self.operator.width
+        times = (np.arange(0, self.length, width)[:, None] + np.array(pairing(width))).reshape(-1)
+        a, w, total = a[:, times], w[:, times], np.zeros((len(a), len(w)), dtype=np.int64)
         for odd in (0, 1):
             first, second = ((a[:, i::4], w[:, i::4]) for i in (2 * odd, 2 * odd + 1))
             both = _both(first, second, bipolar=self.bipolar)

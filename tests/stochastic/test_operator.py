@@ -71,10 +71,11 @@ def added(operator: Operator, played: np.ndarray, signs: np.ndarray) -> int:
     if operator.adder == "exact":
         return int((played.sum(axis=1) * signs).sum())
     if operator.adder == "approximate":
-        for lane in range(lanes):
-            for pair in range(length // 2):
-                p, q = played[lane, 2 * pair : 2 * pair + 2]
-                total += 2 * signs[lane] * int(p and q if pair % 2 == 0 else p or q)
+        pairs = {4: [(0, 2), (1, 3)], 8: [(0, 4), (2, 6), (1, 5), (3, 7)]}[operator.width]
+        for lane, first in np.ndindex(lanes, length // operator.width):
+            for number, (i, j) in enumerate(pairs):
+                p, q = (played[lane, first * operator.width + t] for t in (i, j))
+                total += 2 * signs[lane] * int(p and q if number % 2 == 0 else p or q)
         return int(total)
     for first in range(0, lanes, size):
         group, sign = played[first : first + size], signs[first : first + size]
