@@ -20,6 +20,7 @@ from gatewright.hw.system import COMMAND, READ, RUN, WRITE
 
 SEQUENCE_MAX = (1 << 16) - 1
 TRIES = 20
+PATIENCE = 16  # times the timeout: the longest wait
 
 
 class LinkError(GatewrightError):
@@ -111,33 +112,36 @@ class Link:
         """Send a request until its answer is there."""
         size = self.operand_bits // 8
         data = request(self.session, self.sequence, kind, payload, len(payload) // size, answers)
+        patience = timeout
         for attempt in range(self.tries):
             self.retries += attempt > 0
             self._send(data)
-            answer = self._await(status, words * size, timeout)
+            answer, told = self._await(status, words * size, patience)
             if answer is not None:
                 return answer
+            if not told:  # a slow board must not drown in repetitions
+                patience = min(2 * patience, PATIENCE * timeout)
         raise LinkError(
-            f"The board does not answer: {self.tries} tries of {timeout:.2g} s each, {self.reader.damaged} damaged answers. Check the "
+            f"The board does not answer: {self.tries} tries of {timeout:.2g} s and more, {self.reader.damaged} damaged answers. Check the "
             "cable, the bit rate and that the bitstream was flashed, or give a longer --timeout."
         )
 
-    def _await(self, status: Status, size: int, timeout: float) -> Answer | None:
-        """The awaited answer; None after `timeout`, or as soon as the board says that it got a damaged frame."""
+    def _await(self, status: Status, size: int, timeout: float) -> tuple[Answer | None, bool]:
+        """The awaited answer; none after `timeout`, or, told so, as soon as the board says that it got a damaged frame."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             for answer in self.reader.feed(self._receive()):
                 if answer.status == Status.DAMAGED:
-                    return None
+                    return None, True
                 mine, here = answer.session == self.session, answer.sequence == self.sequence
                 if mine and here and answer.status == status and len(answer.payload) == size:
-                    return answer
+                    return answer, False
                 # The board also refuses late copies of older frames; then it is still where we think it is.
                 refused = answer.status in (Status.NO_SESSION, Status.OUT_OF_ORDER)
                 known = mine and self.sequence - 1 <= answer.sequence <= self.sequence
                 if refused and not known and status != Status.IDENTITY:
                     raise SessionLost("The board has lost the session: it was reset, or another host speaks to it.")
-        return None
+        return None, False
 
     def _send(self, data: bytes) -> None:
         try:

@@ -4,22 +4,14 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from gatewright.hw.errors import BadInput
-
 DIVISOR_MIN = 4  # clock cycles of a bit: fewer leave no middle to sample
 
 
-def _check(divisor: int) -> int:
-    if divisor < DIVISOR_MIN:
-        raise BadInput(f"A bit of the serial port takes at least {DIVISOR_MIN} clock cycles; got {divisor}. Choose a lower bit rate.")
-    return divisor
-
-
 class UartReceiver(wiring.Component):
-    """`valid` for one cycle with each byte that ends in a stop bit; a byte without one is dropped. A bit takes `divisor` cycles."""
+    """`valid` for a cycle with each byte that ends in a stop bit; others are dropped. A bit takes `divisor` cycles, at least 4."""
 
     def __init__(self, divisor: int) -> None:
-        self.divisor = _check(divisor)
+        self.divisor = divisor
         super().__init__({"rx": In(1), "data": Out(8), "valid": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
@@ -60,7 +52,7 @@ class UartTransmitter(wiring.Component):
     """Sends `data` when `valid` and `ready`; the line is high between bytes."""
 
     def __init__(self, divisor: int) -> None:
-        self.divisor = _check(divisor)
+        self.divisor = divisor
         super().__init__({"tx": Out(1, init=1), "data": In(8), "valid": In(1), "ready": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
