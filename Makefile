@@ -12,7 +12,7 @@ TORCH := 2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup explore test thorough mutation regress lint format types imports verify lock wheel clean
+.PHONY: help setup explore test thorough mutation regress lint format types imports formal verify lock wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ lint: $(VENV)/ready-dev ## style
 format: $(VENV)/ready-dev ## put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+formal: $(VENV)/ready ## proofs: gates equal Verilog, lanes equal arithmetic, invariants (PART=operators for some of them)
+	$(BIN)/python -m gatewright.sim.formal $(PART)
 
 types: $(VENV)/ready-dev ## static types
 	$(BIN)/mypy

@@ -42,6 +42,8 @@ def solve(graph: Aig, script: str, seconds: float) -> Answer:
         if match is None:
             raise Mismatch(f"abc ended without an answer: {(done.stdout + done.stderr)[-300:]!r}. Commands were: {commands}")
         status, depth = int(match[1]), int(match[2])
+        if re.search(r"^SATISFIABLE", done.stdout, re.MULTILINE):  # `sat` does not set the status then
+            status = 0
         if status == 1:
             return Answer("proved")
         if status == 0:

@@ -14,7 +14,9 @@ from gatewright.sim.technology import ihp130
 
 CONFIGS = {  # between them every block and every option
     "small": AcceleratorConfig(rows=1, cols=1, operand_bits=32, operators=(integer(8), xnor()), pipeline_stages=0, accumulator_bits=16),
-    "streams": AcceleratorConfig(rows=2, cols=2, operand_bits=64, operators=(integer(4), stochastic(64, source="lfsr"), stochastic(64, "bipolar"))),
+    "streams": AcceleratorConfig(
+        rows=2, cols=2, operand_bits=64, operators=(integer(4), stochastic(64, source="lfsr"), stochastic(64, "bipolar"))
+    ),
     "split": AcceleratorConfig(
         rows=3, cols=2, operand_bits=32, operators=(integer(4), integer(2), xnor()), split=True, pipeline_stages=2, pooling=False
     ),

@@ -56,7 +56,9 @@ def cut_instances(modules: Modules, ports_of: Modules) -> Modules:
 
 
 def _read(text: str, commands: Iterable[str], language: str = "verilog -sv") -> Modules:
-    done = yosys.run([f"read_{language} design", *commands, "write_json design.json"], {"design": text}, ["design.json"], "Reading a design")
+    done = yosys.run(
+        [f"read_{language} design", *commands, "write_json design.json"], {"design": text}, ["design.json"], "Reading a design"
+    )
     return dict(json.loads(done["design.json"])["modules"])
 
 
@@ -89,7 +91,7 @@ def _cut_memories(module: Any) -> Any:
     return _cut(module | {"cells": cells}, {"$mem_v2": {"read_data"}}, names)
 
 
-_TO_GATES = "flatten; opt_clean; techmap; opt -fast; dffunmap; simplemap; setundef -zero; opt_clean; aigmap; opt_clean".split("; ")
+_TO_GATES = ["flatten", "opt_clean", "techmap", "opt -fast", "dffunmap", "simplemap", "setundef -zero", "opt_clean", "aigmap", "opt_clean"]
 
 
 def graphs(modules: Modules, liberty: Sequence[Path] = ()) -> dict[str, Aig]:

@@ -22,11 +22,7 @@ Lane = Mapping[str, str]  # input bits of the specification (`a_bits[0]`): those
 def lane(product: Product, activation: Sequence[int], weight: Sequence[int]) -> Lane:
     """The lane whose operands are these bits of the ports `activation` and `weight`."""
     sides = (("a_bits", "activation", activation, product.activation_bits), ("w_bits", "weight", weight, product.weight_bits))
-    return {
-        (f"{name}[{i}]" if bits > 1 else name): f"{port}[{bit}]"
-        for name, port, places, bits in sides
-        for i, bit in enumerate(places)
-    }
+    return {(f"{name}[{i}]" if bits > 1 else name): f"{port}[{bit}]" for name, port, places, bits in sides for i, bit in enumerate(places)}
 
 
 def lanes_of(operator: Operator, product: Product, operand_bits: int, encoded: tuple[int, int]) -> list[Lane]:
@@ -37,14 +33,19 @@ def lanes_of(operator: Operator, product: Product, operand_bits: int, encoded: t
 
 
 def prove_sum(
-    circuit: Aig, product: Product, lanes: Sequence[Lane], low_high: tuple[int, int], fixed: Mapping[str, int] | None = None, seconds: float = 60.0
+    circuit: Aig,
+    product: Product,
+    lanes: Sequence[Lane],
+    low_high: tuple[int, int],
+    fixed: Mapping[str, int] | None = None,
+    seconds: float = 60.0,
 ) -> Proof:
     """Prove that the output `sum` is the sum of the lanes' products, modulo its width, with some inputs `fixed` (a mode).
 
     `low_high` is the range of a product: the sum must have room for all of them. Raises Mismatch with a counterexample, or Undecided.
     """
     began = time.monotonic()
-    fixed = fixed or {}
+    fixed = dict(fixed or {})
     bits = sum(name.startswith("sum[") for name in circuit.outputs)
     low, high = (extreme * len(lanes) for extreme in low_high)
     if not -(1 << (bits - 1)) <= low <= high < 1 << (bits - 1):
@@ -58,15 +59,13 @@ def prove_sum(
         both = _lemma(circuit, step, one, fixed)
         answer = abc.solve(both, "strash; sat", seconds)
         if answer.outcome == "refuted":
-            given = answer.frames[0] | fixed
+            given = {**answer.frames[0], **fixed}
             found = _value(play(circuit, [given])[0], "sum", bits)
             zeroed = _value(play(circuit, [{name: bit for name, bit in given.items() if name not in one.values()}])[0], "sum", bits)
             operands = {its: given.get(name, 0) for its, name in one.items()}
             wanted = words_of(play(step, [operands])[0])["sum"]
             wanted -= (wanted >> (bits - 1)) << bits
-            raise Mismatch(
-                f"The operands of lane {number} must add {wanted} to the sum and add {found - zeroed}; {story([given])}."
-            )
+            raise Mismatch(f"The operands of lane {number} must add {wanted} to the sum and add {found - zeroed}; {story([given])}.")
         if answer.outcome == "undecided":
             raise Undecided(f"Undecided after {seconds:.0f} s: lane {number} of {len(lanes)}. Give it more seconds.")
     return Proof("SAT, lane by lane", time.monotonic() - began)
@@ -78,7 +77,7 @@ def _value(outputs: Mapping[str, int], name: str, bits: int) -> int:
     return value - ((value >> (bits - 1)) << bits)
 
 
-def _lemma(circuit: Aig, step: Aig, one: Lane, fixed: Mapping[str, int]) -> Aig:
+def _lemma(circuit: Aig, step: Aig, one: Lane, fixed: dict[str, int]) -> Aig:
     """Whether one lane's operands change the sum otherwise than the specification's step does."""
     both = Aig()
     leaves = {name: TRUE if fixed[name] else FALSE for name in fixed} | {

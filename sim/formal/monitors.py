@@ -1,4 +1,4 @@
-"""Blocks between monitors: components that state, beside a block, what always holds (`holds_*`) and what its surroundings keep to (`given_*`)."""
+"""Components that state, beside a block, what always holds (`holds_*`) and what its surroundings keep to (`given_*`)."""
 
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring

@@ -83,6 +83,5 @@ def product(operator: Operator) -> Product:
 
 def signed_pulses(width: int) -> Product:
     """A lane of sign-magnitude streams: the number of coinciding pulses, taken away where the weight's top bit, its sign, is set."""
-    both = f"(a_bits & w_bits[{width - 1}:0])"
-    count = " + ".join(f"((({both}) >> {i}) & 1)" for i in range(width))
-    return Product(f"w_bits[{width}] ? -$signed({{1'b0, {width}'d0 + {count}}}) : $signed({{1'b0, {width}'d0 + {count}}})", width, width + 1)
+    count = " + ".join(f"(a_bits[{i}] & w_bits[{i}])" for i in range(width))
+    return Product(f"w_bits[{width}] ? -({count}) : {count}", width, width + 1)

@@ -1,0 +1,88 @@
+"""Proofs of equivalence: right ones succeed, mutants are refuted by a counterexample that simulation confirms, empty ones are errors."""
+
+import pytest
+
+from gatewright.hw.errors import BadInput, Mismatch
+from gatewright.hw.loop_nest import LoopNest
+from gatewright.hw.memory import Memory
+from gatewright.hw.verilog import emit
+from gatewright.sim.formal.equivalence import assert_equivalent
+from gatewright.sim.synthesis import synthesise
+from gatewright.sim.technology import ihp130
+from tests.sim.designs import GRID, MAC
+
+LIBERTY = ihp130().liberty_files()
+
+ADDER = "module add(input [7:0] a, input [7:0] b, output [7:0] sum); assign sum = a + b; endmodule"
+CARRIES = "module add(input [7:0] a, input [7:0] b, output [7:0] sum); assign sum = (a ^ b) + ((a & b) << 1); endmodule"
+DELAY = "module delay(input clk, input rst, input d, output reg q); always @(posedge clk) q <= rst ? 1'b0 : d; endmodule"
+INVERTED = """module delay(input clk, input rst, input d, output q);
+reg n; assign q = !n; always @(posedge clk) n <= rst ? 1'b1 : !d; endmodule"""
+UNRESET = (
+    "module delay(input clk, input rst, input d, output q); reg keep; assign q = keep; always @(posedge clk) if (d) keep <= d; endmodule"
+)
+
+
+def test_combinational_circuits() -> None:
+    assert assert_equivalent(ADDER, CARRIES).method == "SAT"
+
+
+def test_a_difference_is_shown_with_the_inputs_that_make_it() -> None:
+    """Only operands that are both 0xa5 tell the two apart."""
+    odd = ADDER.replace("a + b", "(a == 8'ha5 && b == 8'ha5) ? 8'd0 : a + b")
+    with pytest.raises(Mismatch, match=r"sum is 0x4a on the left, 0x0 on the right; .*cycle 0: a = 0xa5, b = 0xa5"):
+        assert_equivalent(ADDER, odd)
+
+
+def test_registers_that_are_kept_otherwise() -> None:
+    assert assert_equivalent(DELAY, INVERTED).method == "sequential"
+
+
+def test_a_register_that_no_reset_defines_is_a_difference() -> None:
+    with pytest.raises(Mismatch, match="q is"):
+        assert_equivalent(UNRESET, UNRESET.replace("keep", "kept"))
+
+
+def test_a_counterexample_over_several_cycles() -> None:
+    """Two counters differ when the first would pass 5."""
+    count = """module count(input clk, input rst, input up, output [2:0] n);
+reg [2:0] state; assign n = state; always @(posedge clk) if (rst) state <= 0; else if (up) state <= state + 1; endmodule"""
+    stops = count.replace("state + 1", "state == 5 ? 5 : state + 1").replace("state", "other")
+    with pytest.raises(Mismatch, match=r"n is 0x6 on the left, 0x5 on the right; .*cycle 5: up = 0x1; cycle 6"):
+        assert_equivalent(count, stops)
+
+
+def test_a_component_and_its_gates() -> None:
+    nest = LoopNest(3, 3)
+    assert assert_equivalent(nest, synthesise(emit(nest, "nest"), "nest", LIBERTY)).method == "sequential"
+
+
+def test_gates_of_a_mutant_are_refuted() -> None:
+    text = emit(LoopNest(3, 3), "nest")
+    assert text.count(" == ")
+    with pytest.raises(Mismatch, match="The circuits differ"):
+        assert_equivalent(text, synthesise(text.replace(" == ", " != ", 1), "nest", LIBERTY), top="nest")
+
+
+def test_memories_are_black_boxes_that_must_be_driven_alike() -> None:
+    assert_equivalent(GRID, synthesise(GRID, "grid", LIBERTY), top="grid")
+    with pytest.raises(Mismatch, match=r"buffer\.write_data"):
+        assert_equivalent(GRID, synthesise(GRID.replace(".write_data(data)", ".write_data(~data)"), "grid", LIBERTY), top="grid")
+
+
+def test_a_memory_alone() -> None:
+    memory = Memory(8, 4)
+    assert_equivalent(memory, synthesise(emit(memory, "memory"), "memory", LIBERTY))
+
+
+def test_no_output_is_an_error() -> None:
+    nothing = "module nothing(input a); endmodule"
+    with pytest.raises(BadInput, match="no output, so there is nothing to compare"):
+        assert_equivalent(nothing, nothing)
+
+
+def test_other_ports_are_an_error() -> None:
+    with pytest.raises(BadInput, match=r"same outputs of the same widths; they differ in sum"):
+        assert_equivalent(ADDER, ADDER.replace("[7:0] sum", "[8:0] sum"))
+    with pytest.raises(BadInput, match=r"same inputs of the same widths; they differ in"):
+        assert_equivalent(MAC, MAC.replace("clear", "zero"))
