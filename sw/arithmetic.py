@@ -34,8 +34,8 @@ class Arithmetic(ABC):
     unused_weight_bits: int = 0
     lane_period: int = 1
     """Channels after which products repeat: that of channel c is `lane_multiply` in lane c mod lane_period."""
-    additive: bool = True
-    """Whether sums are sums of products; if not, the subclass has its own `table_sums`."""
+    joined_lanes: int = 1
+    """Neighbouring lanes whose pulses an OR joins; if more than one, the subclass has its own `table_sums`."""
     weight_clip: float = 3.0
     """Greatest weight, in standard deviations of the layer's weights, that training represents."""
     activation_clip: float = 3.0
@@ -128,7 +128,7 @@ class Arithmetic(ABC):
         codes = np.arange(low, high + 1)
         terms = zip(self.activation_terms(self.activation_values), self.weight_terms(self.weight_value(codes)), strict=True)
         ideal = self.gain * sum(np.outer(a, w) for (a, _), (w, _) in terms) + self.offset
-        return self.additive and bool(np.equal(ideal, self.tables[:, :, self.weight_bits(codes)]).all())
+        return self.joined_lanes == 1 and bool(np.equal(ideal, self.tables[:, :, self.weight_bits(codes)]).all())
 
     @cached_property
     def classes(self) -> tuple[np.ndarray, np.ndarray]:

@@ -57,14 +57,33 @@ def convolve(
     weights = stacked(values.to(dtype), arithmetic.weight_terms)
     if arithmetic.linear:
         return arithmetic.gain * F.conv2d(activations, weights, stride=stride) + arithmetic.offset * products
-    if arithmetic.additive:
+    if arithmetic.joined_lanes == 1:
         counted = _table_sums(arithmetic, x.detach(), codes, stride, padding, dtype, first)
     else:
         activations_in, weights_in = (part.detach().to(torch.int64).numpy() for part in (x, codes))
         counted = torch.from_numpy(arithmetic.accumulate(activations_in, weights_in, stride, padding, first)).to(dtype)
     if not torch.is_grad_enabled():
         return counted
+    if arithmetic.joined_lanes > 1:
+        return straight_through(saturating(arithmetic, inputs, values.to(dtype), stride, first), counted)
     return straight_through(arithmetic.gain * F.conv2d(activations, weights, stride=stride) + arithmetic.offset * products, counted)
+
+
+def saturating(arithmetic: Arithmetic, inputs: Tensor, values: Tensor, stride: int, first: int = 0) -> Tensor:
+    """What lanes joined by OR count on average: for each group, sign and place in the kernel L (1 - exp(-s)), s being the group's sum.
+
+    That is 1 - (1 - p_1)(1 - p_2)... for small products p_i. inputs: padded values [N, C, H, W]; values: [K, C, R, S]; gives [N, K, P, Q].
+    """
+    kernels, channels, r, s = values.shape
+    lanes, length = arithmetic.joined_lanes, arithmetic.operator.stream_length or 0
+    before = first % lanes
+    around = (0, 0, 0, 0, before, -(before + channels) % lanes)
+    places = F.unfold(F.pad(inputs, around), (r, s), stride=stride)
+    places = places.reshape(len(inputs), -1, lanes, r * s, places.shape[-1])
+    weights = F.pad(values, around).reshape(kernels, -1, lanes, r * s) * (arithmetic.gain / length)
+    up, down = (torch.einsum("nglrp,kglr->nkgrp", places, part) for part in (weights.clamp(min=0), (-weights).clamp(min=0)))
+    counted = length * ((-down).exp() - (-up).exp()).sum(dim=(2, 3))
+    return counted.reshape(len(inputs), kernels, (inputs.shape[2] - r) // stride + 1, -1)
 
 
 @torch.no_grad()

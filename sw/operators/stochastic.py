@@ -31,8 +31,8 @@ class Stochastic(Arithmetic):
         self.weight_range = (-limit, limit)
         self.length = operator.stream_length or 0
         self.bipolar = operator.coding == "bipolar"
-        self.additive = operator.adder != "or"
         self.lanes = PERIOD_BITS // operator.width
+        self.joined_lanes = self.lanes if operator.adder == "or" else 1
         self.sharing = operator.sharing or ALL_LANES
         self.lane_period = self.lanes if self.sharing != ALL_LANES or operator.adder == "mux" else 1
         # Sign-magnitude: L * (a / 2**b) * (w / 2**(wb - 1)). Bipolar: L / 2 * (1 + (a / 2**(b - 1)) * (w / 2**(wb - 1))).
@@ -86,7 +86,7 @@ class Stochastic(Arithmetic):
         return total
 
     def table_sums(self, patches: np.ndarray, weights: np.ndarray, channels: np.ndarray) -> np.ndarray:
-        if self.additive:
+        if self.joined_lanes == 1:
             return super().table_sums(patches, weights, channels)
         bits, total = self.weight_bits(weights), np.zeros((len(patches), len(weights)), dtype=np.int64)
         places = np.arange(len(channels)) % (channels == channels[0]).sum()  # in the kernel

@@ -79,7 +79,9 @@ def rms(errors: list[float]) -> float:
 
 def sums(how: How, sharing: int, trials: int, inputs: int = 64, length: int = 256) -> Iterator[Row]:
     """The exact counter and the multiplexer on the same products."""
-    exact, mux, shared, expected, expected_mux = [], [], [], [], []
+    exact, expected, expected_mux = [], [], []
+    mux: list[float] = []
+    shared: list[float] = []
     for trial in range(trials):
         values, streams = products(how, inputs, sharing, length, trial, bipolar=True)
         total = values.sum()
@@ -142,7 +144,9 @@ def stanh(source: Source, states: int, length: int = 4096) -> Iterator[Row]:
 
 def conditional(length: int, sharing: int, trials: int, *, signed: bool, inputs: int = 25) -> Iterator[Row]:
     """How many times less a sum of conditional products of Sobol streams errs than one of random products of the same values."""
-    bits, random, sobol = 10, [], []
+    bits = 10
+    random: list[float] = []
+    sobol: list[float] = []
     for trial in range(trials):
         rng = np.random.default_rng((trial, length, signed))
         a, w = (rng.integers(0, 1 << bits, inputs) for _ in range(2))

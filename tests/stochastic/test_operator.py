@@ -10,7 +10,7 @@ from gatewright.hw.config import AcceleratorConfig, Operator, stochastic
 from gatewright.hw.errors import BadInput
 from gatewright.hw.names import operator_named
 from gatewright.hw.stochastic import numbers
-from gatewright.sw.differentiable import convolve, quantise_weight
+from gatewright.sw.differentiable import convolve, quantise_weight, saturating
 from gatewright.sw.operators import arithmetic
 from gatewright.sw.stochastic import multiply
 from tests.operators.circuits import Bench, Circuit, random_words
@@ -198,6 +198,22 @@ def test_training_sees_the_same_sums(operator: Operator) -> None:
     got.sum().backward()
     assert inputs.grad is not None
     assert inputs.grad.abs().sum() > 0
+
+
+def test_training_by_the_saturating_expectation() -> None:
+    """Near what lanes joined by OR count, channels of a group in their lanes; a plain sum is far from it."""
+    operator = stochastic(1024, "sign_magnitude", "lfsr", sharing=1, adder="or")
+    made, rng = arithmetic(operator), np.random.default_rng(6)
+    x, weights = rng.integers(0, 256, (3, 7, 5, 4)), rng.integers(-127, 128, (4, 7, 2, 3))
+    values = torch.from_numpy(weights).double()
+    padded = torch.nn.functional.pad(torch.from_numpy(x).double(), (1, 1, 1, 1))
+    expected = saturating(made, padded, values, stride=2, first=3)
+    counted = made.accumulate(x, weights, stride=2, padding=1, first=3)
+    assert expected.shape == counted.shape
+    linear = made.gain * torch.nn.functional.conv2d(padded, values, stride=2)
+    error, plain = ((part.numpy() - counted).std() for part in (expected, linear))
+    assert error < 0.25 * counted.std()
+    assert error < 0.5 * plain
 
 
 @each
