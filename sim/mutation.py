@@ -187,7 +187,7 @@ def judged(mutant: Mutant, original: str, mutated: str, top: str, seconds: float
 
 def table(scores: Mapping[str, Score], thresholds: Mapping[str, float]) -> list[str]:
     """A line for each block, their sum, and what is left unresolved."""
-    rows = [("block", "mutants", "killed", "equivalent", "unresolved", "score", "seconds")]
+    rows: list[tuple[str, ...]] = [("block", "mutants", "killed", "equivalent", "unresolved", "score", "seconds")]
     for name, score in scores.items():
         rows.append(_row(name, score.verdicts, score.seconds))
     rows.append(_row("all", [v for score in scores.values() for v in score.verdicts], sum(score.seconds for score in scores.values())))

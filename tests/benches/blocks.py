@@ -32,13 +32,15 @@ TOP = "block"
 class Block:
     """A component, the name of its bench in this folder, and how many mutants `make mutation` tries.
 
-    `threshold` is the least share of them that must be killed or proven equivalent. `design` is of `designs.py`, for whole systems.
+    `threshold` is the least share of them that must be killed or proven equivalent. `variant`: a bench that other parameters passed
+    already, for `make thorough`. `design` is of `designs.py`, for whole systems.
     """
 
     build: Callable[[], Component]
     bench: str
     mutants: int = 8
     threshold: float = 1.0
+    variant: bool = False
     design: str = ""
 
     @property
@@ -71,28 +73,28 @@ def _grid(**fields: object) -> Grid:
 BLOCKS = {
     "memory": Block(lambda: Memory(5, 12, 3), "memory"),
     "registers 32": Block(lambda: InstructionRegisters(ACTIVATIONS, 32), "registers"),
-    "registers 64": Block(lambda: InstructionRegisters(STORE, 64), "registers"),
+    "registers 64": Block(lambda: InstructionRegisters(STORE, 64), "registers", variant=True),
     "loop_nest": Block(lambda: LoopNest(4, 5), "loop_nest"),
     "fetch": Block(lambda: Fetch(_config()), "fetch"),
     "linear": Block(lambda: LinearLoader(_config()), "linear"),
     "window": Block(lambda: Window(6), "window"),
     "image": Block(lambda: ImageLoader(_config(operand_bits=64)), "image", mutants=14),
     "channel": Block(lambda: Channel(_config(accumulator_bits=16)), "channel"),
-    "channel, no pooling": Block(lambda: Channel(_config(accumulator_bits=12, pooling=False)), "channel"),
+    "channel, no pooling": Block(lambda: Channel(_config(accumulator_bits=12, pooling=False)), "channel", variant=True),
     "post": Block(lambda: Post(_config(), 8), "post"),
-    "post, no pooling": Block(lambda: Post(_config(pooling=False), 8), "post"),
+    "post, no pooling": Block(lambda: Post(_config(pooling=False), 8), "post", variant=True),
     "drain": Block(lambda: Drain(_config()), "drain"),
-    "element, no register": Block(lambda: Element(_config(operators=(integer(4), xnor()), pipeline_stages=0)), "element"),
+    "element, no register": Block(lambda: Element(_config(operators=(integer(4), xnor()), pipeline_stages=0)), "element", variant=True),
     "element": Block(lambda: Element(_config(operators=(integer(8), xnor()))), "element"),
     "element that splits": Block(lambda: Element(_config(operators=SPLIT, pipeline_stages=2, split=True)), "element"),
-    "activation edge": Block(lambda: Edge(_config(operators=STREAMS), "activation"), "edge"),
+    "activation edge": Block(lambda: Edge(_config(operators=STREAMS), "activation"), "edge", variant=True),
     "weight edge": Block(lambda: Edge(_config(operators=STREAMS), "weight"), "edge"),
-    "weight edge that splits": Block(lambda: Edge(_config(operators=SPLIT, split=True), "weight"), "edge"),
+    "weight edge that splits": Block(lambda: Edge(_config(operators=SPLIT, split=True), "weight"), "edge", variant=True),
     "sobol source": Block(lambda: NumberSource("sobol", 8, "weight", 8, 32), "source"),
     "lfsr source": Block(lambda: NumberSource("lfsr", 5, "activation", 4, 16), "source"),
     "grid": Block(lambda: _grid(operators=STREAMS), "grid"),
-    "grid that splits": Block(lambda: _grid(operators=SPLIT, pipeline_stages=2, split=True), "grid"),
-    "sequencer, no register": Block(lambda: _sequencer(0, (integer(8),)), "sequencer"),
+    "grid that splits": Block(lambda: _grid(operators=SPLIT, pipeline_stages=2, split=True), "grid", variant=True),
+    "sequencer, no register": Block(lambda: _sequencer(0, (integer(8),)), "sequencer", variant=True),
     "sequencer": Block(lambda: _sequencer(2, STREAMS), "sequencer"),
     "store": Block(lambda: Store(_config(cols=8)), "store"),
     "system": Block(lambda: System(CONFIGS["64 bits"]), "system", mutants=12, design="64 bits"),
