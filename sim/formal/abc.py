@@ -42,14 +42,12 @@ def solve(graph: Aig, script: str, seconds: float) -> Answer:
         if match is None:
             raise Mismatch(f"abc ended without an answer: {(done.stdout + done.stderr)[-300:]!r}. Commands were: {commands}")
         status, depth = int(match[1]), int(match[2])
-        if re.search(r"^SATISFIABLE", done.stdout, re.MULTILINE):  # `sat` does not set the status then
-            status = 0
         if status == 1:
             return Answer("proved")
         if status == 0:
             frames = _trace(folder / "trace", list(graph.inputs))
             if frames is None:  # a proof by simplification knows that the output can be 1, not how
-                return solve(graph, f"bmc3 -T {seconds:.0f}", seconds)
+                return solve(graph, f"bmc3 -T {seconds:.0f}" if graph.latches else "iprove", seconds)
             return Answer("refuted", frames)
         return Answer("undecided", depth=max(depth, 0))
 

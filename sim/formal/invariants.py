@@ -36,12 +36,10 @@ def prove_always(circuit: Aig, name: str, seconds: float = 60.0, depth: int = 0)
         raise BadInput(f"There is no property {name!r}; the monitor states {', '.join(known) or 'none'}.")
     began = time.monotonic()
     checked = _violation(circuit, name)
-    method, answer = "", abc.Answer("undecided")
-    for method, script in UNBOUNDED.items():
-        answer = abc.solve(checked, script.format(seconds=round(seconds)), seconds)
-        if answer.outcome != "undecided":
-            break
-    method += ", unbounded"
+    answers = (
+        (f"{method}, unbounded", abc.solve(checked, script.format(seconds=round(seconds)), seconds)) for method, script in UNBOUNDED.items()
+    )
+    method, answer = next((pair for pair in answers if pair[1].outcome != "undecided"), ("", abc.Answer("undecided")))
     if answer.outcome == "undecided" and depth:
         answer = abc.solve(checked, BOUNDED.format(depth=depth, seconds=round(seconds)), seconds)
         method = f"BMC, {depth} cycles"
