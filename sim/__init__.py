@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from gatewright.sim.formal.equivalence import Proof, assert_equivalent
     from gatewright.sim.library import Synthesis, energy, simulate, synthesise
     from gatewright.sim.lut_mapping import Luts, luts
+    from gatewright.sim.mutation import Score, mutate
     from gatewright.sim.technology import Conventions, Technology, from_liberty, ihp130, technology_named
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Design",
     "Luts",
     "Proof",
+    "Score",
     "Synthesis",
     "Technology",
     "assert_equivalent",
@@ -25,6 +27,7 @@ __all__ = [
     "from_liberty",
     "ihp130",
     "luts",
+    "mutate",
     "simulate",
     "synthesise",
     "technology_named",
@@ -35,6 +38,7 @@ _HOMES = {
     "formal.equivalence": ("Proof", "assert_equivalent"),
     "library": ("Synthesis", "energy", "simulate", "synthesise"),
     "lut_mapping": ("Luts", "luts"),
+    "mutation": ("Score", "mutate"),
     "technology": ("Conventions", "Technology", "from_liberty", "ihp130", "technology_named"),
 }
 
