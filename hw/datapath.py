@@ -20,7 +20,6 @@ class Datapath:
     name: str
     operators: tuple[Operator, ...]
     operand_bits: int
-    isolation: bool
 
     @property
     def modes(self) -> tuple[split.Mode, ...]:
@@ -50,13 +49,13 @@ class Datapath:
         """The circuit of one of `slices` parts of the operands: ports `activation`, `weight`, `sum`, and `mode` if there are modes."""
         bits = self.operand_bits // slices
         if self.modes:
-            return split.SplitLanes(self.operators, bits, isolation=self.isolation)
+            return split.SplitLanes(self.operators, bits)
         lanes: wiring.Component = circuit(self.operators[0]).Lanes(self.operators[0], bits)
         return lanes
 
     def operand(self, operator: Operator, word: Value, side: Side) -> Value:
         """A word of the buffers (or of an encoder) as the lanes take it."""
-        return split.spread(operator, word) if self.modes and side == "weight" else word
+        return split.spread(operator, word, split.lane_bits(self.operators)) if self.modes and side == "weight" else word
 
 
 def datapaths(config: AcceleratorConfig) -> tuple[Datapath, ...]:
@@ -66,4 +65,4 @@ def datapaths(config: AcceleratorConfig) -> tuple[Datapath, ...]:
     for operator in config.operators:
         divided = config.split and len(splitting) > 1 and split.splits(operator)
         groups.setdefault(split.NAME if divided else circuit(operator).datapath(operator), []).append(operator)
-    return tuple(Datapath(name, tuple(group), config.operand_bits, config.isolation) for name, group in groups.items())
+    return tuple(Datapath(name, tuple(group), config.operand_bits) for name, group in groups.items())

@@ -1,9 +1,10 @@
-"""One lane array that divides at run time: the products of any set of widths from the same small multipliers.
+"""One lane array that divides at run time: the products of any set of widths from one array of partial products.
 
-An operand of the widest operator is cut into digits as wide as the narrowest. A brick multiplies one digit of the activation by one of the
-weight. Wide products need all bricks, weighted by their digits' places; narrow ones only the bricks on the diagonal, unweighted;
-the others stand still. As the lanes are summed anyway, bricks of one weight are added over all lanes before they are shifted.
-In XNOR mode the bricks on the diagonal count equal bits. (H. Sharma et al., Bit Fusion, ISCA 2018, has the idea of the bricks.)
+The widest lane's array of partial products a[i] & w[j] also holds the products of its narrower parts: along the diagonal from corner
+to corner lie the blocks of part p of the activation and part n - 1 - p of the weight, and all of them weigh the same. So the
+edge turns the order of a weight's parts round, the array lets through only the blocks of the mode, the tree that adds the widest
+products adds these too, and one shift puts the sum right. In XNOR mode the bits on the diagonal are equalities.
+(The choice of the diagonal is that of sum-together multipliers: L. Mei et al., Sub-word parallel precision-scalable MAC engines, 2019.)
 """
 
 from collections.abc import Iterable
@@ -11,11 +12,11 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-from gatewright.hw.arithmetic import balanced_sum, lane_ports, popcount
+from gatewright.hw.arithmetic import balanced_sum, lane_ports, range_bits
 from gatewright.hw.config import Operator
 from gatewright.hw.operators import circuit
 
@@ -46,95 +47,85 @@ def modes(operators: Iterable[Operator]) -> tuple[Mode, ...]:
     return tuple(sorted({mode_of(operator) for operator in operators}))
 
 
-def spread(operator: Operator, word: Value) -> Value:
-    """A weight word with each weight sign-extended to its lane; binary weights become -1 and +1."""
-    mode = mode_of(operator)
-    if mode.width == 1:
-        return word
-    lanes = []
-    for i in range(len(word) // operator.width):
-        code = word.word_select(i, operator.weight_width)[: operator.weight_bits]
-        if operator.kind == "binary_weight":
-            lanes.append(Cat(Const(1, 1), (~code).replicate(mode.width - 1)))
-        else:
-            lanes.append(Cat(code, code[-1].replicate(mode.width - operator.weight_bits)))
-    return Cat(*lanes)
+def lane_bits(operators: Iterable[Operator]) -> int:
+    """Bits of a lane at the widest."""
+    return max(mode_of(operator).width for operator in operators)
+
+
+def spread(operator: Operator, word: Value, lane: int) -> Value:
+    """A weight word with each weight sign-extended to its part (binary weights become -1 and +1), and the parts of a lane turned round."""
+    width = mode_of(operator).width
+    parts: list[Value] = []
+    for i in range(len(word) // width):
+        code = word.word_select(i, operator.weight_width if width > 1 else 1)[: operator.weight_bits if width > 1 else 1]
+        sign = ~code[0] if operator.kind == "binary_weight" else code[-1]
+        value = Const(1, 1) if operator.kind == "binary_weight" else code
+        parts.append(Cat(value, sign.replicate(width - len(value))))
+    per = lane // width
+    return Cat(*(parts[i - i % per + per - 1 - i % per] for i in range(len(parts))))
 
 
 class SplitLanes(wiring.Component):
-    """The sum of all lane products in the mode that is high (one-hot, in the order of `modes`); zero if none is."""
+    """The sum of all lane products in the mode that is high (one-hot, in the order of `modes`)."""
 
-    def __init__(self, operators: Iterable[Operator], operand_bits: int, *, isolation: bool = True) -> None:
+    def __init__(self, operators: Iterable[Operator], operand_bits: int) -> None:
         operators = tuple(operators)
-        self.modes, self.operand_bits, self.isolation = modes(operators), operand_bits, isolation
-        widths = {mode.width for mode in self.modes}
-        self.lane, self.digit = max(widths), min(width for width in widths if width > 1)
-        ranges = [circuit(operator).sum_range(operator, operand_bits) for operator in operators]
-        sums = min(low for low, _ in ranges), max(high for _, high in ranges)
-        super().__init__({"mode": In(len(self.modes)), **lane_ports((operand_bits, operand_bits), sums)})
+        self.modes, self.lane, self.lanes = modes(operators), lane_bits(operators), operand_bits // lane_bits(operators)
+        sums = {mode_of(operator): (0, 0) for operator in operators}
+        for operator in operators:
+            low, high = circuit(operator).sum_range(operator, operand_bits)
+            least, most = sums[mode_of(operator)]
+            sums[mode_of(operator)] = min(low, least), max(high, most)
+        self.total_bits = max(range_bits(*limits) + self.lane - mode.width for mode, limits in sums.items())
+        every = min(low for low, _ in sums.values()), max(high for _, high in sums.values())
+        super().__init__({"mode": In(len(self.modes)), **lane_ports((operand_bits, operand_bits), every)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        digits = self.operand_bits // self.digit
-        activations = [self._digit(m, "activation", i) for i in range(digits)]
-        weights = [self._digit(m, "weight", i) for i in range(digits)]
-        per_lane = self.lane // self.digit
-        groups: dict[tuple[tuple[int, int], ...], list[Value]] = {}
-        for i in range(digits):
-            for j in range(i - i % per_lane, i - i % per_lane + per_lane):
-                shifts = self._shifts(i % per_lane, j % per_lane)
-                groups.setdefault(shifts, []).append(self._brick(m, activations[i], weights[j], shifts, i if i == j else None))
-        m.d.comb += self.sum.eq(balanced_sum([self._shifted(m, shifts, bricks) for shifts, bricks in groups.items()]))
+        passes, equals, inverts = (Signal(self.lane**2, name=name) for name in ("passes", "equals", "inverts"))
+        correction, total = Signal(self.total_bits), Signal(signed(self.total_bits))
+        self._control(m, passes, equals, inverts, correction)
+        rows: list[Value] = []
+        for lane in range(self.lanes):
+            a, w = (Signal(self.lane, name=f"{side}{lane}") for side in ("a", "w"))
+            m.d.comb += [a.eq(self.activation.word_select(lane, self.lane)), w.eq(self.weight.word_select(lane, self.lane))]
+            for j in range(self.lane):
+                weight = w[j].replicate(self.lane)
+                product = a & passes.word_select(j, self.lane) & weight
+                if any(mode.width == 1 for mode in self.modes):
+                    product = product | (~(a ^ weight) & equals.word_select(j, self.lane))
+                rows.append((product ^ inverts.word_select(j, self.lane)) << j)
+        m.d.comb += total.eq(balanced_sum([*rows, correction]))
+        for k, mode in enumerate(self.modes):
+            with m.If(self.mode[k] if len(self.modes) > 1 else 1):
+                m.d.comb += self.sum.eq(total >> (self.lane - mode.width))
         return m
 
-    def _high(self, widths: Iterable[int], *, signed_only: bool = False) -> Value:
-        """Whether the mode is of one of these widths."""
-        chosen = [self.mode[k] for k, mode in enumerate(self.modes) if mode.width in widths and (mode.signed or not signed_only)]
-        return reduce(or_, chosen) if chosen else Const(0, 1)
+    def _control(self, m: Module, passes: Signal, equals: Signal, inverts: Signal, correction: Signal) -> None:
+        """What every mode does with the partial product of weight bit j and activation bit i, which is bit j * lane + i of a control.
 
-    def _digit(self, m: Module, side: str, i: int) -> Signal:
-        """Digit i of a word with a bit for its sign, which only the highest digit of a signed lane has."""
-        digit = Signal(signed(self.digit + 1), name=f"{side}_digit{i}")
-        bits = getattr(self, side).word_select(i, self.digit)
-        highest = {mode.width for mode in self.modes if mode.width > 1 and (i + 1) * self.digit % mode.width == 0}
-        m.d.comb += digit.eq(Cat(bits, bits[-1] & self._high(highest, signed_only=side == "activation")).as_signed())
-        return digit
+        A product with the sign bit of one factor counts negatively: it is inverted, and the correction takes its weight off.
+        """
+        corrections = dict.fromkeys(self.modes, 0)
+        for place in range(self.lane**2):
+            j, i = divmod(place, self.lane)
+            used = [mode for mode in self.modes if i // mode.width + j // mode.width == self.lane // mode.width - 1]
+            counted = [mode for mode in used if mode.width == 1]
+            negative = [k for k in used if k not in counted and ((j + 1) % k.width == 0) != (k.signed and (i + 1) % k.width == 0)]
+            inverted = self.modes if negative == used else negative  # simpler if no mode needs it as it is
+            for mode in inverted if used else ():
+                corrections[mode] -= self.lanes << (i + j)
+            m.d.comb += [
+                passes[place].eq(self._high(mode for mode in used if mode not in counted)),
+                equals[place].eq(self._high(counted)),
+                inverts[place].eq(self._high(inverted if used else ())),
+            ]
+        for k in range(self.total_bits):
+            m.d.comb += correction[k].eq(self._high(mode for mode, value in corrections.items() if value >> k & 1))
 
-    def _shifts(self, i: int, j: int) -> tuple[tuple[int, int], ...]:
-        """For every width in which the brick of digits i and j of a lane is in use, the weight of its product as a power of two."""
-        found = []
-        for width in sorted({mode.width for mode in self.modes}):
-            if width == 1 and i == j:
-                found.append((1, 0))
-            per = width // self.digit
-            if width > 1 and i // per == j // per:
-                found.append((width, self.digit * (i % per + j % per)))
-        return tuple(found)
-
-    def _brick(self, m: Module, activation: Signal, weight: Signal, shifts: tuple[tuple[int, int], ...], diagonal: int | None) -> Value:
-        """The product of two digits where a mode needs it, the count of their equal bits in XNOR mode, else zero."""
-        multiplies = {width for width, _ in shifts if width > 1}
-        always = multiplies == {mode.width for mode in self.modes}
-        factor: Value = activation
-        if self.isolation and not always:
-            factor = Mux(self._high(multiplies), activation, 0)
-        product = Signal(signed(2 * self.digit + 2))
-        m.d.comb += product.eq(factor * weight)
-        if diagonal is None or not any(mode.width == 1 for mode in self.modes):
-            return product
-        equal = Signal(self.digit)
-        m.d.comb += equal.eq(~(activation ^ weight)[: self.digit])
-        return Mux(self._high({1}), popcount(m, list(equal)), product)
-
-    def _shifted(self, m: Module, shifts: tuple[tuple[int, int], ...], bricks: list[Value]) -> Value:
-        """The sum of bricks of one weight, weighted as the mode asks; bricks that may not stand still are left out here."""
-        total = balanced_sum(bricks)
-        places = sorted({place for _, place in shifts})
-        unused = {mode.width for mode in self.modes} - {width for width, _ in shifts}
-        if len(places) == 1 and (self.isolation or not unused):
-            return total << places[0]
-        weighted = Signal(signed(len(total) + places[-1]))
-        for place in places:
-            with m.If(self._high({width for width, at in shifts if at == place})):
-                m.d.comb += weighted.eq(total << place)
-        return weighted
+    def _high(self, chosen: Iterable[Mode]) -> Value:
+        """Whether one of these modes is high; constant if none or all of them are asked for."""
+        wires = [self.mode[self.modes.index(mode)] for mode in chosen]
+        if len(wires) == len(self.modes):
+            return Const(1, 1)
+        return reduce(or_, wires) if wires else Const(0, 1)

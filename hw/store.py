@@ -13,7 +13,7 @@ BUFFER_LOOPS = ("row", "y", "x", "word")  # the grid rows lie one after the othe
 
 
 class Store(wiring.Component):
-    """Waits for the COMPUTE before it to finish (`compute_busy` low, or `compute_done`), then two cycles or more a word.
+    """Waits for the COMPUTE before it to finish (`compute_busy` low), then writes a word a cycle, or as the memory takes them.
 
     Grid rows are (n, tile_y, tile_x), each with y * x pixels of `last_word + 1` memory words. A tile's last row or column of
     pixels ends at `end_y`, `end_x`, so ragged tiles cost nothing.
@@ -43,35 +43,31 @@ class Store(wiring.Component):
         m = Module()
         m.submodules.fields = fields = InstructionRegisters(STORE, self.config.operand_bits)
         m.d.comb += [fields.write.eq(self.instruction_write), fields.index.eq(self.instruction_index), fields.data.eq(self.data)]
-        advance, finished = Signal(), Signal()
-        lane = self._walk(m, fields, advance, finished)
         per_row = self.config.output_bits // self.config.operand_bits
+        waiting, running, held, finished = Signal(), Signal(), Signal(), Signal()
+        issue = running & (~held | self.write_ready)  # a read whenever the word before it is taken
+        (place, address), lane = self._walk(m, fields, issue, finished), Signal(range(max(2, per_row)))
         m.d.comb += [
-            self.busy.eq(1),
+            self.busy.eq(waiting | running | held),
+            self.read.eq(issue),
+            self.write_valid.eq(held),
             self.write_data.eq(self.read_data.word_select(lane, self.config.operand_bits) if per_row > 1 else self.read_data),
         ]
-        with m.FSM():
-            with m.State("idle"):
-                m.d.comb += self.busy.eq(0)
-                with m.If(self.start):
-                    m.next = "wait"
-            with m.State("wait"):
-                with m.If(~self.compute_busy):
-                    m.next = "read"
-            with m.State("read"):
-                m.d.comb += self.read.eq(1)
-                m.next = "write"
-            with m.State("write"):
-                m.d.comb += self.write_valid.eq(1)
-                with m.If(self.write_ready):
-                    m.d.comb += advance.eq(1)
-                    m.next = "read"
-                    with m.If(finished):
-                        m.next = "idle"
+        with m.If(self.start):
+            m.d.sync += waiting.eq(1)
+        with m.If(waiting & ~self.compute_busy):
+            m.d.sync += [waiting.eq(0), running.eq(1)]
+        with m.If(issue):
+            m.d.sync += [held.eq(1), lane.eq(place), self.write_address.eq(address)]
+            with m.If(finished):
+                m.d.sync += running.eq(0)
+        with m.Elif(self.write_ready):
+            m.d.sync += held.eq(0)
         return m
 
-    def _walk(self, m: Module, fields: InstructionRegisters, advance: Signal, finished: Signal) -> Signal:
-        """Six loops, each with its base address outside and in the buffer; returns which memory word of the output row is meant."""
+    def _walk(self, m: Module, fields: InstructionRegisters, advance: Signal, finished: Signal) -> tuple[Signal, Signal]:
+        """Six loops, each with its base address outside and in the buffer; returns which memory word of the output row is meant, and
+        its address outside."""
         per_row = self.config.output_bits // self.config.operand_bits
         lane, fresh = Signal(range(max(2, per_row))), Signal()
         count = {loop: Signal(COUNT_BITS, name=f"count_{loop}") for loop in LOOPS}
@@ -82,7 +78,6 @@ class Store(wiring.Component):
         for loop in ("y", "x"):  # a ragged tile ends early
             at_end[loop] |= (origin[loop] + count[loop])[:COUNT_BITS] == fields[f"end_{loop}"]
         m.d.comb += [
-            self.write_address.eq(outside["word"]),
             self.read_address.eq(buffer["word"]),
             finished.eq(Cat(at_end.values()).all()),
         ]
@@ -109,4 +104,4 @@ class Store(wiring.Component):
                     m.d.sync += [origin["x"].eq(0), origin["y"].eq(origin["y"] + fields["last_y"] + 1)]
                 if loop == "n":
                     m.d.sync += [origin["x"].eq(0), origin["y"].eq(0)]
-        return lane
+        return lane, outside["word"]

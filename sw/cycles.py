@@ -91,7 +91,7 @@ def timing(schedule: Schedule) -> Timing:
             done = compute_free
         elif instruction.opcode == Opcode.STORE:
             start = max(last + 1, compute_free)
-            done = store_free = start + 3 + (instruction.facts["words"] - 1) * max(2, interval)
+            done = store_free = start + 3 + (instruction.facts["words"] - 1) * interval
         else:
             waited = max(last + 1, store_free * instruction.wait_store, compute_free * instruction.wait_compute)
             done = waited + load_cycles(instruction, config)

@@ -176,7 +176,8 @@ class Tiling:
             (m.channels <= self.channel_groups, f"{m.channels} resident channel groups exceed the layer's {self.channel_groups}"),
             (max(self.layer.R, self.layer.S, self.words) < limit, f"R, S and the words of a pixel ({self.words}) must be below {limit}"),
             (
-                self.layer.groups == 1 or not arithmetic(self.layer.operator).table[:, arithmetic(self.layer.operator).unused_weight_bits].any(),
+                self.layer.groups == 1
+                or not arithmetic(self.layer.operator).table[:, arithmetic(self.layer.operator).unused_weight_bits].any(),
                 f"groups need an operator with a weight that adds nothing to any activation, and {self.layer.operator.name} has none",
             ),
             (self.output_alignment, "a resident set of channels must fill whole memory words of the output"),

@@ -3,7 +3,9 @@
 Exact counts (sw/counts.py) and cycles (sw/cycles.py) derive from a schedule alone; a program is a schedule plus tensors.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil
 from typing import Any
 
@@ -118,6 +120,7 @@ class _Builder:
         self.halves = {"weights": 0, "parameters": 0, "activations": 0, "outputs": 0}
         self.full = {"weights": False, "activations": False}
         self.windows: tuple[tuple[int, int, int], ...] = ()
+        self.stored: Callable[[], None] = lambda: None  # writes the last tile's STORE
 
     def emit(self, opcode: Opcode, layer: int, fields: dict[str, int], anchor: tuple[str, Any] | None = None, **options: Any) -> None:
         """`anchor` names the region whose start is added to the field `address` in the end."""
@@ -142,13 +145,24 @@ class _Builder:
         at: dict[str, Any] = {"pixels": None, "channels": None}
         bases = {"weights": 0, "parameters": 0, "activations": 0}
         for pixels, channels in pairs:
+            start = len(self.instructions)
             if at["channels"] != channels:
                 bases["weights"] = self.load_weights(i, t, channels)
                 bases["parameters"] = self.load_parameters(i, t, channels)
             if at["pixels"] != pixels:
                 bases["activations"] = self.load_activations(i, t, pixels, first=at["pixels"] is None)
             at = {"pixels": pixels, "channels": channels}
-            self.compute_and_store(i, t, pixels, channels, bases)
+            self.store_among(start)
+            self.stored = self.compute(i, t, pixels, channels, bases)
+
+    def store_among(self, start: int) -> None:
+        """Put the store of the tile before among the loads since `start`: behind those that need not wait, for it would hold them up
+        while the store before it writes, and in front of the first that waits for the grid or for stores."""
+        loads = self.instructions[start:]
+        place = next((k for k, (load, _) in enumerate(loads) if load.wait_compute or load.wait_store), len(loads))
+        del self.instructions[start + place :]
+        self.stored()
+        self.instructions += loads[place:]
 
     def resident(self, t: Tiling, channels: int) -> tuple[int, int]:
         """First channel group of a tile and how many groups it has."""
@@ -240,7 +254,8 @@ class _Builder:
         fields = {"address": 0, "length": len(full), "base": 0, "last_bank": len(full) - 1}
         self.emit(Opcode.LOAD_WINDOWS, i, fields, ("block", key))
 
-    def compute_and_store(self, i: int, t: Tiling, pixels: tuple[int, int, int], channels: int, bases: dict[str, int]) -> None:
+    def compute(self, i: int, t: Tiling, pixels: tuple[int, int, int], channels: int, bases: dict[str, int]) -> Callable[[], None]:
+        """One tile's sums; returns what writes the instruction that stores them."""
         used, (first, groups) = self.used(t, pixels), self.resident(t, channels)
         rows = used[0] * used[1] * used[2]
         per_row = self.config.output_bits // self.config.cols
@@ -280,7 +295,7 @@ class _Builder:
         for name in ("output", "parameter"):
             fields |= {f"{name}_delta{j}": block_deltas[name][j] % (1 << BUFFER_BITS) for j in range(BLOCK_LEVELS)}
         self.emit(Opcode.COMPUTE, i, fields, facts={"rows": rows, "groups": groups, "first_group": first})
-        self.store(i, t, pixels, used, first, groups, output_base)
+        return partial(self.store, i, t, pixels, used, first, groups, output_base)
 
     def store(
         self, i: int, t: Tiling, pixels: tuple[int, int, int], used: tuple[int, int, int], first: int, groups: int, output_base: int
@@ -317,6 +332,7 @@ class _Builder:
 
     def finish(self) -> Schedule:
         """Place program, constants and feature maps one after the other and add the starts to the addresses."""
+        self.stored()
         self.emit(Opcode.END, len(self.tilings) - 1, {})
         length = sum(instruction.memory_words(self.config) for instruction, _ in self.instructions)
         program = Region(0, length)

@@ -1,0 +1,84 @@
+"""What it costs that one processing element runs several operators, and what operand isolation saves.
+
+Every operator of a configuration runs the same network in turn, on grids that differ in nothing but their lanes: `fixed` has that operator
+alone, `separate` a lane circuit for each operator, `split` one array that divides (for those that can), `exposed` is `separate` without
+operand isolation. Each grid is synthesised, and its gates run the network trained in that operator, with real images.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+from gatewright.hw.config import AcceleratorConfig, Operator
+from gatewright.hw.noun import Noun
+from gatewright.sim.measurement import Measurement
+from gatewright.sim.probe import CLOCK_NS, Probe, measure_probe
+from gatewright.sim.technology import Technology
+from gatewright.sw.models import Architecture, workload
+
+Variant = Literal["fixed", "separate", "split", "exposed"]
+WIDTHS = (32, 32)  # output channels of the two convolutions: they fill 32 lanes
+GRID = ("element", "lanes", "activation_edge", "weight_edge", "encoder", "source", "grid")
+
+
+class Row(Noun):
+    """One operator on one variant of the grid. Energies in pJ per useful product: of the grid with its edges, and of all logic."""
+
+    operator: str
+    variant: Variant
+    element_um2: float
+    area_um2: float
+    grid_pj: float
+    logic_pj: float
+
+
+def variants(config: AcceleratorConfig, operator: Operator) -> dict[Variant, AcceleratorConfig]:
+    """The grids an operator is measured on."""
+    return {
+        "fixed": config.replace(operators=(operator,), split=False, isolation=True),
+        "separate": config.replace(split=False, isolation=True),
+        "split": config.replace(split=True, isolation=True),
+        "exposed": config.replace(split=False, isolation=False),
+    }
+
+
+def compare(
+    config: AcceleratorConfig,
+    technology: Technology,
+    *,
+    images: int = 64,
+    seed: int = 0,
+    clock_ns: float = CLOCK_NS,
+    listen: Callable[[str], None] = lambda text: None,
+) -> Iterator[Row]:
+    """A row for every operator of `config` and every variant, in order. Raises Mismatch if any gates misclassify."""
+    for operator in config.operators:
+        architecture = _network(operator, config.pooling)
+        for variant, grid in variants(config, operator).items():
+            listen(f"{operator.name} on {variant} lanes")
+            probe = Probe(name=f"{operator.name}_{variant}", config=grid, architecture=architecture, streams=images, seed=seed)
+            yield _row(operator, variant, measure_probe(probe, technology, clock_ns).measurement)
+
+
+def _network(operator: Operator, pooling: bool) -> Architecture:
+    operators = (operator,) * (len(WIDTHS) + 1)
+    pooled = (0,) if pooling else ()
+    return Architecture(family="vgg", channels=1, height=8, width=8, widths=WIDTHS, operators=operators, pool_after=pooled)
+
+
+def _row(operator: Operator, variant: Variant, m: Measurement) -> Row:
+    products = sum(layer.products for layer in workload(m.architecture).layers) * m.images
+    area = {key: part.area_um2 for key, part in m.parts.items()}
+    energy = {key: sum(sum(layer.energy.get(key, (0.0,))) for layer in m.layers) for key in area}
+    elements = m.config.rows * m.config.cols
+    return Row(
+        operator=operator.name,
+        variant=variant,
+        element_um2=sum(value for key, value in area.items() if _kind(key) in ("element", "lanes")) / elements,
+        area_um2=m.area_um2,
+        grid_pj=sum(value for key, value in energy.items() if _kind(key) in GRID) / products,
+        logic_pj=m.energy_pj / products,
+    )
+
+
+def _kind(part: str) -> str:
+    return part.partition(":")[0].partition(".")[0]
