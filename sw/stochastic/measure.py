@@ -21,7 +21,10 @@ from gatewright.sw.stochastic.streams import generate
 BITS = 16  # of registers and values: a stream is a small part of a register's period
 HOLDS = (0.8, 1.25)  # measured / law
 BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->"
+StreamCoding = Literal["bipolar", "sign_magnitude", "unipolar"]
+CODINGS: tuple[StreamCoding, ...] = ("bipolar", "sign_magnitude", "unipolar")
 How = Literal["random numbers", "own registers", "one register, rotated", "one register, 17 cycles apart"]
+STANH_SOURCES: tuple[Source | Literal["random numbers"], ...] = ("random numbers", "lfsr", "sobol", "counter")
 HOW: tuple[How, ...] = ("random numbers", "own registers", "one register, rotated", "one register, 17 cycles apart")
 
 
@@ -131,42 +134,44 @@ def btanh(how: How, sharing: int, trials: int, inputs: int = 25, length: int = 2
     yield Row("Btanh(2N), value", how, sharing, size, size * slope(law, measured))
 
 
-def stanh(source: Source, states: int, length: int = 4096) -> Iterator[Row]:
+def stanh(source: Source | Literal["random numbers"], states: int, length: int = 4096) -> Iterator[Row]:
     """Stanh of one stream, over values of the whole range."""
     values = np.linspace(0, (1 << 12) - 1, 81).astype(np.int64)
-    plan = Sharing(source, 12, 1, length=length if source == "counter" else 0)
-    stream = generate(values[:, None], plan, length)[:, 0]
+    if source == "random numbers":
+        stream = np.random.default_rng(states).integers(0, 1 << 12, (len(values), length)) < values[:, None]
+    else:
+        stream = generate(values[:, None], Sharing(source, 12, 1, length=length if source == "counter" else 0), length)[:, 0]
     law = laws.stanh(2 * values / (1 << 12) - 1, states)
     measured = 2 * activate.tanh(stream, states).mean(axis=-1) - 1
     size = float(np.mean(np.abs(law)))
     yield Row(f"Stanh({states}), value", source, 1, size, size * slope(list(law), list(measured)))
 
 
-def conditional(length: int, sharing: int, trials: int, *, signed: bool, inputs: int = 25) -> Iterator[Row]:
+def conditional(length: int, sharing: int, trials: int, coding: StreamCoding, inputs: int = 25) -> Iterator[Row]:
     """How many times less a sum of conditional products of Sobol streams errs than one of random products of the same values."""
-    bits = 10
+    bits, bipolar = 10, coding == "bipolar"
     random: list[float] = []
     sobol: list[float] = []
     for trial in range(trials):
-        rng = np.random.default_rng((trial, length, signed))
+        rng = np.random.default_rng((trial, length, len(coding)))
         a, w = (rng.integers(0, 1 << bits, inputs) for _ in range(2))
-        signs = rng.choice([-1, 1], inputs) if signed else np.ones(inputs)
-        values = [x / (1 << bits) if signed else 2 * x / (1 << bits) - 1 for x in (a, w)]
+        signs = rng.choice([-1, 1], inputs) if coding == "sign_magnitude" else np.ones(inputs)
+        values = [2 * x / (1 << bits) - 1 if bipolar else x / (1 << bits) for x in (a, w)]
         total = (signs * values[0] * values[1]).sum()
         streams = [rng.integers(0, 1 << bits, (inputs, length)) < x[:, None] for x in (a, w)]
-        plain = (multiply.unipolar if signed else multiply.bipolar)(*streams)
+        plain = (multiply.bipolar if bipolar else multiply.unipolar)(*streams)
         made = generate(a, Sharing("sobol", bits, inputs, sharing), length)
         parts = [slice(first, first + sharing) for first in range(0, inputs, sharing)]
         drawn = [
-            multiply.conditional(made[part], w[part], bits, bits, bipolar=not signed, dimension=1 + group)
-            for group, part in enumerate(parts)
+            multiply.conditional(made[part], w[part], bits, bits, bipolar=bipolar, dimension=1 + group) for group, part in enumerate(parts)
         ]
         for found, product in ((random, plain), (sobol, np.concatenate(drawn))):
             density = product.mean(axis=1)
-            found.append((signs * density if signed else 2 * density - 1).sum() - total)
-    coding = "sign-magnitude" if signed else "bipolar"
+            found.append((2 * density - 1 if bipolar else signs * density).sum() - total)
     law = laws.LOW_DISCREPANCY[length]
-    yield Row(f"conditional products, {coding}, L = {length}: gain over random", "Sobol", sharing, law, rms(random) / rms(sobol))
+    yield Row(
+        f"conditional products, {coding.replace('_', '-')}, L = {length}: gain over random", "Sobol", sharing, law, rms(random) / rms(sobol)
+    )
 
 
 @dataclass(frozen=True)
@@ -185,13 +190,13 @@ def rows(setting: Setting) -> Iterator[Row]:
         for sharing in shared:
             for how in HOW[: 2 if sharing == shared[-1] else None]:
                 yield from experiment(how, sharing, setting.trials)
-    for source in ("lfsr", "sobol", "counter"):
+    for source in STANH_SOURCES:
         for states in (4, 8):
             yield from stanh(source, states)
-    for signed in (False, True):
+    for coding in CODINGS:
         for length in laws.LOW_DISCREPANCY:
             for sharing in (2, 5, 25):
-                yield from conditional(length, sharing, setting.trials, signed=signed)
+                yield from conditional(length, sharing, setting.trials, coding)
 
 
 def grid(trials: int, inputs: int = 64) -> Iterator[str]:
@@ -213,7 +218,7 @@ def grid(trials: int, inputs: int = 64) -> Iterator[str]:
 
 def tables(setting: Setting) -> str:
     """Markdown of everything measured."""
-    lines = ["| what | streams | sharing | law | measured | ratio | law |", "|---|---|---|---|---|---|---|"]
+    lines = ["| what | streams | sharing | law | measured | ratio | the law |", "|---|---|---|---|---|---|---|"]
     lines += [row.text() for row in rows(setting)]
     lines += ["", "| adder | source | sharing | L = 16 | L = 64 | L = 256 |", "|---|---|---|---|---|---|"]
     return "\n".join([*lines, *grid(setting.trials)]) + "\n"

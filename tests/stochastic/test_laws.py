@@ -1,5 +1,7 @@
 """The laws against streams played by NumPy's generator, and the measured tables' own honesty."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -88,7 +90,7 @@ def test_sharing_breaks_the_counters_law_and_not_the_multiplexers() -> None:
 def test_low_discrepancy_gains() -> None:
     """Bipolar conditional products, one Sobol dimension for all 25."""
     for length in laws.LOW_DISCREPANCY:
-        (row,) = measure.conditional(length, 25, 80, signed=False)
+        (row,) = measure.conditional(length, 25, 80, "bipolar")
         assert 0.7 < row.ratio < 1.4
 
 
@@ -96,3 +98,9 @@ def test_rows_say_whether_a_law_holds() -> None:
     rows = [measure.Row("x", "y", 1, 2.0, measured) for measured in (1.5, 1.6, 2.5, 2.6)]
     assert [row.holds for row in rows] == [False, True, True, False]
     assert rows[0].text() == "| x | y | 1 | 2.0000 | 1.5000 | 0.75 | fails |"
+
+
+@pytest.mark.thorough
+def test_the_documented_tables_are_what_is_measured() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "stochastic.md").read_text(encoding="utf-8")
+    assert measure.tables(measure.Setting()) == text.partition(measure.BEGIN)[2].partition(measure.END)[0]
