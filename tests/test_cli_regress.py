@@ -295,6 +295,38 @@ def test_a_figure_that_appears_or_vanishes_is_a_regression():
     }
 
 
+PART = """
+[[block]]
+name = "small"
+accelerator = { rows = 1, cols = 1, operand_bits = 32, operators = ["xnor"], accumulator_bits = 18, activation_words = 64, pooling = false }
+network = { family = "vgg", widths = [4], operators = ["xnor", "xnor"] }
+images = 64
+part = "element"
+"""
+
+
+def test_a_part_of_an_accelerator(file, tmp_path, capsys):
+    """The accelerator that tests/test_cli_measure.py measures: its figures are the same, and it is measured once."""
+    file.write_text(PART)
+    status, result = regress(capsys, file, "--update")
+    assert status == 0
+    figures = result["blocks"]["small"]
+    tables = {"accelerator": tomllib.loads(PART)["block"][0]["accelerator"], "network": tomllib.loads(PART)["block"][0]["network"]}
+    text = "".join(
+        f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items()) for name, table in tables.items()
+    )
+    (tmp_path / "small.toml").write_text(text + '[block]\nkind = "element"\n')
+    assert main(["measure", str(tmp_path / "small.toml"), "--json", "--quiet"]) == 0
+    measured = json.loads(capsys.readouterr().out)
+    assert measured["reused"]
+    for figure in ("area_um2", "energy_pj_per_op", "cycles_per_op"):
+        assert figures[figure] == pytest.approx(measured[figure], rel=1e-5)
+    assert figures["luts"] > 0
+    assert figures["latency_cycles"] is None
+    file.write_text(PART.replace('"element"', '"lanes9"'))
+    assert "Block small: 'lanes9' is not a part of this accelerator; its parts are" in regress(capsys, file, "--update")[1]
+
+
 def test_the_examples_own_block(tmp_path, capsys):
     shutil.copytree(EXAMPLES / "own_block", tmp_path / "own_block")
     status, result = regress(capsys, tmp_path / "own_block" / "regress.toml")
