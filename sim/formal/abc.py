@@ -49,7 +49,7 @@ def solve(graph: Aig, script: str, seconds: float) -> Answer:
             if frames is None:  # a proof by simplification knows that the output can be 1, not how
                 return solve(graph, f"bmc3 -T {seconds:.0f}" if graph.latches else "iprove", seconds)
             return Answer("refuted", frames)
-        return Answer("undecided", depth=max(depth, 0))
+        return Answer("undecided", depth=depth + 1)
 
 
 def _trace(path: Path, inputs: list[str]) -> tuple[dict[str, int], ...] | None:

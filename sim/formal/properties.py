@@ -18,7 +18,7 @@ from gatewright.sim.formal.monitors import (
     SystemMonitor,
 )
 
-DEPTH = 20  # cycles, where a property cannot be proved for all time
+DEPTH = 16  # cycles, where a property cannot be proved for all time
 MONITORS: dict[str, type[LinearMonitor | StoreMonitor | FetchMonitor | ComputeMonitor | SystemMonitor]] = {
     "linear loader": LinearMonitor,
     "store": StoreMonitor,
