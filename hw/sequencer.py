@@ -17,8 +17,9 @@ TOKEN_DELAY = 2  # cycles from a block's last issue to its token, plus the pipel
 class Sequencer(wiring.Component):
     """Issues the loops' iterations in order.
 
-    Cycle of issue: buffer addresses. One later: operand words and `edge_*`. Two later: operands registered, `sum_enable`, a bit
-    and a cycle for each pipeline stage. Then `accumulate`, `clear`, `index`. `token` says that a block's sums are complete from the next cycle on.
+    Cycle of issue: buffer addresses. One later: operand words and `edge_*`. Two later: operands registered, `sum_enable`, a bit and
+    a cycle for each pipeline stage. Then `accumulate`, `clear`, `index`. `token` says that a block's sums are complete from the next
+    cycle on.
     A block may begin only if fewer than two are undrained (`drained` takes one away).
     """
 

@@ -15,9 +15,9 @@ import numpy as np
 from pydantic import Field
 
 from gatewright.hw.config import AcceleratorConfig
+from gatewright.hw.datapath import datapaths
 from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
-from gatewright.hw.datapath import datapaths
 from gatewright.sim.accelerator import Measured, block_kind
 from gatewright.sim.netlist import Netlist, Path_
 from gatewright.sim.technology import Technology

@@ -37,7 +37,18 @@ DRAWS = 24
 FILE = "network.safetensors"
 TOOLS = ("pyosys", "torch", "amaranth")
 _HERE = Path(__file__).parent
-_SOURCES = ("accelerator", "activity", "energy_analysis", "energy_report", "flatten", "measurement", "memories", "netlist", "probe", "synthesis")
+_SOURCES = (
+    "accelerator",
+    "activity",
+    "energy_analysis",
+    "energy_report",
+    "flatten",
+    "measurement",
+    "memories",
+    "netlist",
+    "probe",
+    "synthesis",
+)
 
 
 class Probe(Noun):

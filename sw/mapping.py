@@ -155,6 +155,8 @@ class Tiling:
         """Which rule this mapping breaks, with its values; None if it is legal."""
         c, m, limit = self.config, self.mapping, 1 << COUNT_BITS
         rows = m.grid_n * m.grid_y * m.grid_x
+        kind = arithmetic(self.layer.operator)
+        silent = kind.table[:, kind.unused_weight_bits]  # what a lane of another group adds
         checks = [
             (rows <= c.rows, f"grid_n * grid_y * grid_x = {rows} exceeds the grid's {c.rows} rows"),
             (
@@ -176,8 +178,7 @@ class Tiling:
             (m.channels <= self.channel_groups, f"{m.channels} resident channel groups exceed the layer's {self.channel_groups}"),
             (max(self.layer.R, self.layer.S, self.words) < limit, f"R, S and the words of a pixel ({self.words}) must be below {limit}"),
             (
-                self.layer.groups == 1
-                or not arithmetic(self.layer.operator).table[:, arithmetic(self.layer.operator).unused_weight_bits].any(),
+                self.layer.groups == 1 or not silent.any(),
                 f"groups need an operator with a weight that adds nothing to any activation, and {self.layer.operator.name} has none",
             ),
             (self.output_alignment, "a resident set of channels must fill whole memory words of the output"),

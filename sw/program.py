@@ -53,7 +53,9 @@ class Program:
         if block.kind == "windows":
             return np.array([WINDOW.encode({"n": n, "y": y, "x": x})[0] for n, y, x in block.table], dtype=np.uint64)
         layer = self.network.layers[block.layer]
-        return _weights(layer, self.schedule.tiling(block.layer), block) if block.kind == "weights" else _parameters(layer, self.config, block)
+        return (
+            _weights(layer, self.schedule.tiling(block.layer), block) if block.kind == "weights" else _parameters(layer, self.config, block)
+        )
 
     def pack_input(self, codes: np.ndarray) -> np.ndarray:
         """Images [N, C, H, W] (codes of the first layer's activations, N as the program was scheduled) to memory words."""

@@ -27,14 +27,8 @@ class Spreading(wiring.Component):
     def __init__(self, operators: tuple[Operator, ...], bits: int) -> None:
         self.operators, self.bits = operators, bits
         self.lanes = SplitLanes(operators, bits)
-        super().__init__(
-            {
-                "select": In(len(operators)),
-                "activation": In(bits),
-                "weight": In(bits),
-                "sum": Out(self.lanes.signature.members["sum"].shape),
-            }
-        )
+        total = self.lanes.signature.members["sum"].shape
+        super().__init__({"select": In(len(operators)), "activation": In(bits), "weight": In(bits), "sum": Out(total)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
