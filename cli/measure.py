@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gatewright.hw.config import AcceleratorConfig
     from gatewright.sim.measurement import Measurement
     from gatewright.sim.probe import Probe
+    from gatewright.sim.technology import Technology
 
 CLOCK_NS = 20.0
 TABLES = ("accelerator", "network", "block")
@@ -25,6 +26,9 @@ NOTE = (
 Config = Annotated[Path, typer.Argument(help="TOML with an [accelerator] table; [network] and [block] are optional.", metavar="CONFIG")]
 Liberty = Annotated[list[Path] | None, typer.Option("--liberty", help="A standard-cell library; may be repeated.", metavar="FILE")]
 Named = Annotated[str | None, typer.Option("--technology", help="An embedded technology: ihp130 (default), sky130, asap7.", metavar="NAME")]
+Reconfigurability = Annotated[
+    bool, typer.Option("--reconfigurability", help="What several operators in one element cost, and what operand isolation saves.")
+]
 Images = Annotated[int, typer.Option("--images", min=1, max=512, help="Training images of the digits to run.")]
 
 
@@ -32,6 +36,7 @@ def measure(
     config: Config,
     technology: Named = None,
     liberty: Liberty = None,
+    reconfigurability: Reconfigurability = False,
     images: Images = 64,
     as_json: Json = False,
     seed: Seed = 0,
@@ -51,8 +56,11 @@ def measure(
     if unknown := sorted(set(tables) - set(TABLES)):
         raise BadInput(f"{config}: {', '.join(unknown)} is not a known table; known are {', '.join(TABLES)}.")
     accelerator = accelerator_from(tables, str(config))
-    probe = _probe(config.stem, accelerator, tables, images, seed)
     process = from_liberty(*liberty) if liberty else technology_named(technology or "ihp130")
+    if reconfigurability:
+        _reconfigurability(accelerator, process, images, seed, output)
+        return
+    probe = _probe(config.stem, accelerator, tables, images, seed)
     output.note(f"Synthesising {config.stem} with {process.name}")
     netlist = netlist_of(accelerator, process)
     output.note(f"Training {probe.architecture.name} and simulating {images} images on {netlist.size:,} gates")
@@ -63,6 +71,21 @@ def measure(
     record["fmax_mhz_estimate"] = critical_path(netlist, process).fmax_mhz_estimate
     record |= {"technology": m.technology, "tools": m.tools, "operands": m.operands, "note": NOTE, "reused": result.reused}
     output.emit(record, Group(_figures(record), "", _blocks(m), "", NOTE))
+
+
+def _reconfigurability(config: "AcceleratorConfig", technology: "Technology", images: int, seed: int, output: Output) -> None:
+    """A table with a row for every operator on every variant of the grid."""
+    from gatewright.sim.reconfigurability import EXPLAINED, compare
+
+    rows = list(compare(config, technology, images=images, seed=seed, listen=output.note))
+    table = Table(box=None, pad_edge=False)
+    for i, heading in enumerate(("operator", "lanes", "element um2", "logic um2", "grid pJ/op", "logic pJ/op")):
+        table.add_column(heading, justify="right" if i > 1 else "left")
+    for row in rows:
+        energies = f"{row.grid_pj:.4g}", f"{row.logic_pj:.4g}"
+        table.add_row(row.operator, row.variant, f"{row.element_um2:,.0f}", f"{row.area_um2:,.0f}", *energies)
+    record = {"technology": technology.name, "rows": [row.model_dump() for row in rows], "note": NOTE}
+    output.emit(record, Group(table, "", EXPLAINED, "", NOTE))
 
 
 def _probe(name: str, config: "AcceleratorConfig", tables: Mapping[str, Any], images: int, seed: int) -> "Probe":

@@ -17,6 +17,10 @@ from gatewright.sw.models import Architecture, workload
 
 Variant = Literal["fixed", "separate", "split", "exposed"]
 WIDTHS = (32, 32)  # output channels of the two convolutions: they fill 32 lanes
+EXPLAINED = (
+    "fixed: this operator alone. separate: a lane circuit for each operator. split: one array that divides, for those that can. exposed: "
+    "separate lanes that all see every operand. Each runs the same network in the operator, with real images."
+)
 GRID = ("element", "lanes", "activation_edge", "weight_edge", "encoder", "source", "grid")
 
 
