@@ -74,9 +74,8 @@ def _units(s: Shape) -> list[Part]:
 def _grid(s: Shape) -> list[Part]:
     c = s.config
     acc, depth = c.accumulator_bits, c.accumulator_depth
-    held = c.pipeline_stages * max(s.sums)
-    file = {"file": acc * depth, "adder": acc, "depth": depth, "held": held, "choice": sum(s.sums) * (len(s.sums) > 1)}
-    found = [Part("element", "element", s.elements, {"bits": s.elements * (acc * depth + held)}, _times(s.elements, file))]
+    file = {"file": acc * depth, "adder": acc, "depth": depth, "held": s.held, "choice": sum(s.sums) * (len(s.sums) > 1)}
+    found = [Part("element", "element", s.elements, {"bits": s.elements * (acc * depth + s.held)}, _times(s.elements, file))]
     for side, number in (("activation", c.rows), ("weight", c.cols)):
         operands = [pair[side == "weight"] for pair in s.encoded]
         shared = sum(bits * (len(path.operators) - 1) for bits, path in zip(operands, s.paths, strict=True))
@@ -92,6 +91,8 @@ def _lanes(s: Shape) -> list[Part]:
     for i, path in enumerate(s.paths):
         operator = path.operators[0]
         family, features = lane_features(operator, s.config.operand_bits)
+        if path.modes:  # no plan measures these yet
+            family, features = "lanes.split", {}
         found.append(Part(f"lanes:{path.name}", family, s.elements, {}, _times(s.elements, features), operator, i))
     return found
 
@@ -111,7 +112,8 @@ def lane_features(operator: Operator, operand_bits: int) -> tuple[str, Features]
         return f"lanes.multiplication_free.{operator.variant}", {"terms": lanes * (w + a), "lanes": lanes}
     if circuit(operator).datapath(operator) == "xnor":
         return "lanes.xnor", {"bits": operand_bits}
-    return f"lanes.{operator.kind}", {"bits": operand_bits, "lanes": lanes}
+    adder = "" if operator.adder == "exact" else f".{operator.adder}"
+    return f"lanes.{operator.kind}{adder}", {"bits": operand_bits, "lanes": lanes}
 
 
 def _streams(s: Shape) -> list[Part]:

@@ -9,6 +9,11 @@ from gatewright.hw.datapath import Datapath, datapaths
 from gatewright.hw.operators import circuit
 
 
+def _bits(limits: tuple[int, int]) -> int:
+    """Bits of a sum; of counts without the sign, which is always zero."""
+    return range_bits(*limits) - (limits[0] >= 0)
+
+
 @dataclass(frozen=True)
 class Shape:
     """Widths of a configuration's circuits, in bits unless they say otherwise."""
@@ -22,7 +27,14 @@ class Shape:
     @cached_property
     def sums(self) -> list[int]:
         """The lane sum of each datapath; of counts without the sign, which is always zero."""
-        return [range_bits(low, high) - (low >= 0) for low, high in (path.sum_range for path in self.paths)]
+        return [_bits(path.sum_range()) for path in self.paths]
+
+    @cached_property
+    def held(self) -> int:
+        """Register bits between an element's lanes and its accumulators."""
+        stages = self.config.pipeline_stages
+        slices = sum(path.slices * _bits(path.sum_range(path.slices)) for path in self.paths)
+        return (max(self.sums) if stages else 0) + (slices if stages == 2 else 0)
 
     @cached_property
     def encoded(self) -> list[tuple[int, int]]:

@@ -33,10 +33,9 @@ class Datapath:
         bits: tuple[int, int] = circuit(self.operators[0]).encoded_bits(self.operators[0], self.operand_bits)
         return bits
 
-    @property
-    def sum_range(self) -> tuple[int, int]:
-        """Least and greatest sum of one element's lanes in one cycle."""
-        ranges = [circuit(operator).sum_range(operator, self.operand_bits) for operator in self.operators]
+    def sum_range(self, slices: int = 1) -> tuple[int, int]:
+        """Least and greatest sum of one element's lanes in one cycle, or of one of `slices` parts of them."""
+        ranges = [circuit(operator).sum_range(operator, self.operand_bits // slices) for operator in self.operators]
         return min(low for low, _ in ranges), max(high for _, high in ranges)
 
     @property

@@ -68,7 +68,7 @@ class Element(wiring.Component):
     def _lane_sum(self, m: Module, i: int) -> Value:
         """The sum of a datapath's lanes; with two pipeline stages, of its slices' registered sums."""
         path, deep = self.paths[i], self.config.pipeline_stages == 2
-        low, high = path.sum_range
+        low, high = path.sum_range()
         slices = path.slices if deep else 1
         parts: list[Value] = []
         for k in range(slices):

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gatewright.hw.config import AcceleratorConfig, Operator, binary_weight, integer, stochastic, xnor
+from gatewright.hw.config import AcceleratorConfig, Operator, binary_weight, integer, multiplication_free, shift, stochastic, xnor
 from gatewright.sim.calibration import Plan
 from gatewright.sim.probe import Probe
 from gatewright.sw.models import Architecture
 
 I8, I4, I2, I48 = integer(8), integer(4), integer(2), integer(4, 8)
 X, B8, B4 = xnor(), binary_weight(8), binary_weight(4)
+L1, MFNET = multiplication_free("l1", signed=True), multiplication_free("mfnet", zero_sign=0)
 SM, SM32, SM6 = stochastic(64), stochastic(32, source="lfsr"), stochastic(32, bits=6)
 SM4, SML = stochastic(16, bits=4), stochastic(128, source="lfsr")
 BP, BPS, BP4 = stochastic(128, "bipolar", "lfsr"), stochastic(64, "bipolar"), stochastic(32, "bipolar", "sobol", 4)
@@ -75,6 +76,12 @@ PROBES = (
     probe("bp128", 2, 2, vgg((8, 8), BP), {"accumulator_bits": 24}),
     probe("bp64_tall", 4, 4, vgg((8, 12), BPS), NARROW | {"accumulator_bits": 24}),
     probe("bp4_xnor", 2, 2, vgg((8, 16, 12), BPS, BP4, X, BP4), {"accumulator_bits": 22, "accumulator_depth": 4}),
+    probe("shift", 2, 2, vgg((8, 12), shift(), shift(4, 6, signed=True), shift(exponents=12)), {"accumulator_bits": 30}),
+    probe("shift_narrow", 2, 4, vgg((8, 8), shift(4)), NARROW | {"accumulator_bits": 28, "accumulator_depth": 4}),
+    probe("mf", 2, 2, vgg((8, 12, 12), L1, MFNET, multiplication_free("l1", 6), MFNET), {"accumulator_bits": 24}),
+    probe("mf_narrow", 2, 4, vgg((8, 8), MFNET, L1, MFNET), NARROW | {"accumulator_bits": 22}),
+    probe("int8_deep", 2, 2, vgg((8, 12), I8), {"pipeline_stages": 2}),
+    probe("mixed_deep", 2, 4, vgg((8, 16, 8), I8, X, B8, I4), {"pipeline_stages": 2, "accumulator_depth": 4}),
     probe("mixed", 2, 2, vgg((8, 16, 12, 8), I8, X, B8, SM, I4)),
     probe("mixed_large", 4, 4, vgg((12, 16), I8, X, I8), {"accumulator_depth": 4, "output_words": 512}),
     probe("mixed_narrow", 4, 2, vgg((8, 12, 8), I4, B8, SM32, I8), NARROW | {"accumulator_depth": 4}, images=2),

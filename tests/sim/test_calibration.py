@@ -30,10 +30,10 @@ def test_the_full_plan_is_what_ships() -> None:
 
 def test_the_full_plan_holds_every_kind_of_block() -> None:
     operators = {operator for probe in FULL.probes for operator in probe.config.operators}
-    assert {operator.kind for operator in operators} == {"int", "binary_weight", "xnor", "stochastic"}
+    assert {operator.kind for operator in operators} == {"int", "binary_weight", "xnor", "stochastic", "shift", "multiplication_free"}
     assert {(o.coding, o.source) for o in operators if o.kind == "stochastic"} >= {("sign_magnitude", "sobol"), ("bipolar", "lfsr")}
-    for name in ("operand_bits", "pipeline_stages", "pooling"):
-        assert len({getattr(probe.config, name) for probe in FULL.probes}) == 2, name
+    for name, choices in {"operand_bits": 2, "pipeline_stages": 3, "pooling": 2}.items():
+        assert len({getattr(probe.config, name) for probe in FULL.probes}) == choices, name
 
 
 def test_plans_refuse_equal_names() -> None:
