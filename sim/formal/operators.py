@@ -118,7 +118,11 @@ def prove_mode(operators: tuple[Operator, ...], bits: int, k: int, seconds: floa
     mode, count = array.modes[k], len(array.modes)
     width = mode.width
     of = Product("a_bits == w_bits ? 1 : 0", 1, 1) if width == 1 else Product("a * w", width, width, mode.signed)
-    places: list[Lane] = [lane(of, range(i * width, (i + 1) * width), range(i * width, (i + 1) * width)) for i in range(bits // width)]
+    per = array.lane // width  # the parts of a lane are turned round in the weights
+    turned = [i - i % per + per - 1 - i % per for i in range(bits // width)]
+    places: list[Lane] = [
+        lane(of, range(i * width, (i + 1) * width), range(turned[i] * width, (turned[i] + 1) * width)) for i in range(bits // width)
+    ]
     fixed = {(f"mode[{i}]" if count > 1 else "mode"): int(i == k) for i in range(count)}
     half, top = 1 << (width - 1), (1 << (width - 1 if mode.signed else width)) - 1
     extremes = (0, 1) if width == 1 else (-half * top, half * half if mode.signed else (half - 1) * top)
