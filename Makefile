@@ -12,7 +12,7 @@ TORCH := 2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup explore test thorough mutation regress lint format types imports formal verify lock wheel clean
+.PHONY: help setup explore test thorough mutation regress boards lint format types imports formal verify lock wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,6 +34,10 @@ mutation: $(VENV)/ready-dev ## faults in every block, and how many of them its b
 regress: $(VENV)/ready-dev ## area, LUTs, cycles, energy and clock rate of our blocks against the committed baseline (UPDATE=--update)
 	$(BIN)/gatewright regress examples/regress.toml $(UPDATE)
 	$(BIN)/gatewright regress examples/own_block/regress.toml $(UPDATE)
+	$(BIN)/gatewright regress examples/regress_accelerator.toml $(UPDATE)
+
+boards: $(VENV)/ready-fpga ## place and route for three boards, and bad lines: many minutes
+	$(BIN)/python -m pytest -m boards --timeout 3600 tests/boards
 
 lint: $(VENV)/ready-dev ## style
 	$(BIN)/ruff check .
@@ -77,6 +81,11 @@ $(VENV)/ready: $(VENV)/torch pyproject.toml $(LOCK)
 $(VENV)/ready-dev: $(VENV)/ready
 	@echo "Installing the development tools"
 	$(INSTALL) --editable '.[dev]'
+	@touch $@
+
+$(VENV)/ready-fpga: $(VENV)/ready-dev
+	@echo "Installing place and route for FPGA boards (600 MB)"
+	$(INSTALL) --editable '.[dev,fpga]'
 	@touch $@
 
 $(VENV)/torch: $(VENV)/python $(LOCK)
