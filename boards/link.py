@@ -116,10 +116,10 @@ class Link:
         for attempt in range(self.tries):
             self.retries += attempt > 0
             self._send(data)
-            answer, told = self._await(status, words * size, patience)
+            answer, known = self._await(status, words * size, patience)
             if answer is not None:
                 return answer
-            if not told:  # a slow board must not drown in repetitions
+            if not known:  # a slow board must not drown in repetitions
                 patience = min(2 * patience, PATIENCE * timeout)
         raise LinkError(
             f"The board does not answer: {self.tries} tries of {timeout:.2g} s and more, {self.reader.damaged} damaged answers. Check the "
@@ -127,10 +127,13 @@ class Link:
         )
 
     def _await(self, status: Status, size: int, timeout: float) -> tuple[Answer | None, bool]:
-        """The awaited answer; none after `timeout`, or, told so, as soon as the board says that it got a damaged frame."""
-        deadline = time.monotonic() + timeout
+        """The awaited answer; none after `timeout`, or earlier, knowing why: when the board has got, or sent, a damaged frame."""
+        deadline, damaged = time.monotonic() + timeout, self.reader.damaged
         while time.monotonic() < deadline:
-            for answer in self.reader.feed(self._receive()):
+            data = self._receive()
+            if not data and self.reader.damaged > damaged:  # and the line is quiet: the board listens again
+                return None, True
+            for answer in self.reader.feed(data):
                 if answer.status == Status.DAMAGED:
                     return None, True
                 mine, here = answer.session == self.session, answer.sequence == self.sequence
@@ -138,8 +141,8 @@ class Link:
                     return answer, False
                 # The board also refuses late copies of older frames; then it is still where we think it is.
                 refused = answer.status in (Status.NO_SESSION, Status.OUT_OF_ORDER)
-                known = mine and self.sequence - 1 <= answer.sequence <= self.sequence
-                if refused and not known and status != Status.IDENTITY:
+                in_step = mine and self.sequence - 1 <= answer.sequence <= self.sequence
+                if refused and not in_step and status != Status.IDENTITY:
                     raise SessionLost("The board has lost the session: it was reset, or another host speaks to it.")
         return None, False
 

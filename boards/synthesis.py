@@ -43,7 +43,7 @@ _CELLS: dict[str, dict[str, dict[str, float]]] = {
     },
 }
 _FLIP_FLOP = {"ice40": r"SB_DFF", "ecp5": r"TRELLIS_FF$", "gowin": r"DFF", "xilinx": r"FD[CPRS]E"}
-_ELEMENT = re.compile(r"\.grid\.element_\d+_\d+\.")
+_ELEMENT = re.compile(r"\belement_\d+_\d+\.")
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,9 @@ def _run(board: Board, verilog: str, single_port: bool, soft: tuple[str, ...]) -
 
     done = cache.value("fpga", name, run)
     cells = json.loads(done["stat.json"])["design"]["num_cells_by_type"]
-    memories = tuple(re.findall(r"using FF mapping for memory (\S+)", done["log.txt"]))
+    memories = tuple(
+        name for name in re.findall(r"using FF mapping for memory (\S+)", done["log.txt"]) if "$auto$" not in name
+    )  # ROMs are logic
     return Netlist(done["netlist.json"], resources(board, cells), cells, memories, len(soft))
 
 

@@ -57,7 +57,7 @@ def chip_verilog(board: Board, config: AcceleratorConfig, memory_words: int) -> 
 def constraints(board: Board) -> str:
     """Pins and clock, in the format of the family's tools."""
     lines = [_PIN[board.family].format(name=name, pin=pin, standard=standard) for name, (pin, standard) in pins(board).items()]
-    numbers = {"mhz": board.clock_hz / 1e6, "period": 1e9 / board.clock_hz, "divider": board.clock_divider}
+    numbers = {"mhz": f"{board.clock_hz / 1e6:g}", "period": f"{1e9 / board.clock_hz:g}", "divider": board.clock_divider}
     return "\n".join(lines) + _CLOCK[board.family].format(**numbers) + "\n"
 
 
