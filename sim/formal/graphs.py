@@ -36,7 +36,7 @@ def graph(circuit: Circuit, top: str | None = None, liberty: Sequence[Path] | No
     """One circuit, flattened, memories cut out. `top` names the top module of a Verilog text, `liberty` is a netlist's library."""
     if isinstance(circuit, Netlist):
         names = {f"m{number}": memory.name for number, memory in enumerate(circuit.memories)}
-        modules = _read(gate_verilog(circuit), [])
+        modules = _read(gate_verilog(circuit), ["proc"])
         modules = {circuit.name: _cut(modules[circuit.name], {"gatewright_memory": {"read_data"}}, names)}
         return graphs(modules, liberty or ihp130().liberty_files())[circuit.name]
     design = Design.of(circuit, top=top)
