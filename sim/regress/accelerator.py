@@ -44,9 +44,9 @@ def measure(block: Block, technology: Technology, clock_ns: float, fpga: Family,
 def _module(netlist: Netlist, config: AcceleratorConfig, part: str) -> str:
     """The Verilog module of a kind of block. Instances of one circuit share a module, which has the name of the first."""
     kinds: dict[str, set[str]] = {}
-    for path in netlist.paths:
-        for depth in range(2, len(path) + 1):
-            kinds.setdefault(block_kind(path[:depth]), set()).add(path[depth - 1])
+    for path in (path for path in netlist.paths if len(path) > 1):
+        unit = path[2] if path[1] == "grid" and len(path) > 2 else path[1]  # what is inside a unit belongs to it
+        kinds.setdefault(block_kind(path), set()).add(unit)
     if part not in kinds:
         raise BadInput(f"{part!r} is not a part of this accelerator; its parts are {', '.join(sorted(kinds))}.")
     modules = set(re.findall(rf"^module {TOP}_(\w+)", system_verilog(config), re.MULTILINE))
