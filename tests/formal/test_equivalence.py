@@ -9,7 +9,7 @@ from gatewright.sim.formal.aig import Aig
 from gatewright.sim.formal.equivalence import assert_equivalent, prove_equal
 from gatewright.sim.synthesis import synthesise
 from gatewright.sim.technology import ihp130
-from tests.sim.designs import GRID, MAC
+from tests.sim.designs import MAC
 
 LIBERTY = ihp130().liberty_files()
 
@@ -62,12 +62,6 @@ def test_gates_of_a_mutant_are_refuted() -> None:
     assert text.count(" == ")
     with pytest.raises(Mismatch, match="The circuits differ"):
         assert_equivalent(text, synthesise(text.replace(" == ", " != ", 1), "nest", LIBERTY), top="nest")
-
-
-def test_memories_are_black_boxes_that_must_be_driven_alike() -> None:
-    assert_equivalent(GRID, synthesise(GRID, "grid", LIBERTY), top="grid")
-    with pytest.raises(Mismatch, match=r"buffer\.write_data"):
-        assert_equivalent(GRID, synthesise(GRID.replace(".write_data(data)", ".write_data(~data)"), "grid", LIBERTY), top="grid")
 
 
 def test_no_output_is_an_error() -> None:
