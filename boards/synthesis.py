@@ -88,7 +88,7 @@ def _run(board: Board, verilog: str, single_port: bool, soft: tuple[str, ...]) -
         "delete */t:$meminit_v2 */t:$meminit",  # state is defined by the reset, and single-port blocks cannot be initialised
         *(['setattr -set ram_style "huge" gatewright_external/m:*'] if single_port else []),
         *(["flatten", "opt_expr", "opt_clean"] if soft else []),
-        *(f"chtype -set $__soft_mul c:*{element}* t:$mul %i" for element in soft),
+        *(f"booth c:*{element}* t:$mul %i" for element in soft),
         f"tee -q -o log.txt {_SYNTH[board.family]} -top {CHIP_TOP}",
         "write_json netlist.json",
         f"tee -q -o stat.json stat -json -top {CHIP_TOP}",
