@@ -75,7 +75,7 @@ def blocks() -> Iterator[tuple[str, Component, dict[str, object], int]]:
     words = np.array([sum(int(bit) << i for i, bit in enumerate(row)) for row in drawn], dtype=np.uint64)
     for name, block in adders():
         select = {"select": rng.integers(0, STREAMS, len(words))} if name == "multiplexer" else {}
-        yield f"{name} of {STREAMS}", block, {"bits": words} | select, STREAMS
+        yield f"{name} of {STREAMS}", block, {"bits": words, **select}, STREAMS
     yield "Btanh of 25 streams, 50 states", StochasticTanh(50, 25), {"count": drawn[:, :25].sum(axis=1)}, 25
     values = np.repeat(rng.integers(0, 1 << BITS, PLAYED), LENGTH)
     yield "conditional multiplier, 8 bits", ConditionalMultiplier(BITS, BITS), {"a": drawn[:, 0].astype(int), "value": values}, 1
