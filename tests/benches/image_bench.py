@@ -113,23 +113,20 @@ async def long_loops(dut: Any) -> None:
     bench = await Bench(dut, 2, IDLE, QUIET).start()
     bench.pauses = 0.02
     load = Load(bench)
-    for loop in ("words", "width", "width", "height", "height", "images"):
-        many = bench.random.randint(200, 254) if loop == "images" else bench.random.randint(2800, 4096)
-        first, last = sorted(bench.random.sample(range(many), 2))
-        places = [bench.random.randrange(many // 2) for _ in ROWS]  # so that no window reaches beyond 12 bits
-        size = bench.random.randint(many // 3, 4096) // 2
-        if loop == "words":
-            tile = Tile(words=many, window_y=bench.bits(12) | 1, window_x=bench.bits(12) | 1)
-        elif loop == "width":
-            tile = Tile(width=many, left=first, inside_x=last - first, window_x=size)
-        elif loop == "height":
-            tile = Tile(height=many, top=first, inside_y=last - first, window_y=size)
-        else:
-            tile = Tile(images=many)
-        for row, place in zip(ROWS, places, strict=True):
-            at = {"images": (place, 0, 0), "height": (0, place, 0), "width": (0, 0, place)}
-            await load.window(row, *at.get(loop, (0, 0, 0)))
-        await load.tile(tile)
+    await load.tile(Tile(words=4095, window_y=9, window_x=9))
+    for loop in ("width", "height", "images"):
+        bits = 7 if loop == "images" else 11
+        numbers = bench.some(3 + len(ROWS), bits)
+        for flip in (0, (1 << bits) - 1):  # so that every bit is high once
+            first, inside, size, *places = (number ^ flip for number in numbers)
+            for row, place in zip(ROWS, places, strict=True):
+                await load.window(row, *{"images": (place, 0, 0), "height": (0, place, 0), "width": (0, 0, place)}[loop])
+            if loop == "width":
+                await load.tile(Tile(width=4095, left=first, inside_x=inside, window_x=size))
+            elif loop == "height":
+                await load.tile(Tile(height=4095, top=first, inside_y=inside, window_y=size))
+            else:
+                await load.tile(Tile(images=200))
 
 
 @cocotb.test()

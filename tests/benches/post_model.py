@@ -80,7 +80,7 @@ class Pool:
 
 
 def random_settings(random: Random) -> Settings:
-    mode = random.choice(list(OutputMode))
+    mode = random.choice([*OutputMode, OutputMode.REQUANTISE, OutputMode.REQUANTISE])
     if mode == OutputMode.RAW:
         return Settings(mode)
     low, high = random.choice([(0, 255), (-128, 127), (-8, 7), (0, 15), (-256, 255), (random.randint(-128, 0), random.randint(0, 255))])
@@ -95,9 +95,10 @@ def random_channel(random: Random, bits: int) -> Channel:
 
 
 def random_sum(random: Random, channel: Channel, settings: Settings, bits: int) -> int:
-    """About the sign's threshold, about the clamps, or anything; never so large that the bias overflows it."""
+    """About the sign's threshold, about the clamps, between them, or anything; never so large that the bias overflows it."""
     limit = 1 << bits - 2
-    edges = [0, -1, 1, *(round(edge * 2**channel.shift / max(1, channel.multiplier)) for edge in (settings.low, settings.high, 0.5))]
+    wanted = (settings.low, settings.high, 0.5, *(random.uniform(settings.low, settings.high) for _ in range(4)))
+    edges = [0, -1, 1, *(round(result * 2**channel.shift / max(1, channel.multiplier)) for result in wanted)]
     near = random.choice(edges) - channel.bias + random.randint(-1, 1)
     return random.choice([max(-limit, min(limit - 1, near)), random.randrange(-limit, limit), random.choice([-limit, limit - 1])])
 
