@@ -112,6 +112,8 @@ def _failed(board: Board, log: str) -> GatewrightError:
     errors = re.findall(r"ERROR: (.*)", log)
     if any("unable to place" in error.lower() or "no bels" in error.lower() or "failed to expand" in error.lower() for error in errors):
         return DoesNotFit(f"The design does not fit {board.title}: {errors[0].rstrip('.')}. {_SMALLER}")
+    if any("routing" in error.lower() for error in errors):
+        return DoesNotFit(f"The design fits {board.title}, but its wires do not: {errors[0].rstrip('.')}. {_SMALLER}")
     return BadInput(f"Place and route for {board.title} failed: {errors[0].rstrip('.') if errors else _last(log)}.")
 
 

@@ -37,7 +37,7 @@ _CELLS: dict[str, dict[str, dict[str, float]]] = {
         "dsps": {"MULT18X18": 1, "MULT9X9": 0.5, "MULT36X36": 4},
     },
     "xilinx": {
-        "luts": {f"LUT{i}": 1 for i in range(1, 7)} | {"RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2, "SRL16E": 1},
+        "luts": {**dict.fromkeys((f"LUT{i}" for i in range(1, 7)), 1), "RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2},
         "block_rams": {"RAMB36E1": 1, "RAMB18E1": 0.5},
         "dsps": {"DSP48E1": 1},
     },

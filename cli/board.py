@@ -70,6 +70,7 @@ def largest(
     board: BoardName,
     out: Folder = None,
     words: Words = None,
+    bits: Annotated[int | None, typer.Option("--operand-bits", help="32 or 64; by default both are tried.")] = None,
     route: Annotated[bool, typer.Option("--route/--no-route", help="Prove it by place and route, or by synthesis alone.")] = True,
     as_json: Json = False,
     seed: Seed = 0,
@@ -83,7 +84,8 @@ def largest(
     output, chosen = Output(as_json, quiet), board_named(board)
     config, program = accelerator(source)
     folder = out or Path("boards") / source.stem / chosen.name
-    found = find(chosen, [config], memory_words(program, words), folder, route and chosen.routed, output.note)
+    variants = [config.replace(operand_bits=each) for each in ((32, 64) if bits is None else (bits,))]
+    found = find(chosen, variants, memory_words(program, words), folder, route and chosen.routed, output.note)
     if isinstance(found, Built):
         output.emit(record(found) | {"rows": found.config.rows, "cols": found.config.cols}, table(found))
     else:

@@ -39,7 +39,7 @@ class Bench:
     seed: int = 0
     taken: list[int] = field(default_factory=list)
 
-    def talk(self, sent: bytes, cycles: int = 3000) -> bytes:
+    def talk(self, sent: bytes, cycles: int = 900) -> bytes:
         """What the link sends in answer to `sent`, each byte some cycles after the one before."""
         link, rng, out = Link(self.operand_bits, MEMORY, NAME), random.Random(self.seed), bytearray()
         waiting = list[int]()
@@ -86,6 +86,7 @@ def identity(operand_bits: int) -> bytes:
 
 WORDS = bytes(range(0x78, 0x80)) * 2  # flags and escapes among them
 FLIPPED = bytes(255 - byte for byte in WORDS)
+GAP = b"\x7e" * 100  # the link is deaf while it answers
 GREETING = request(SESSION, 0, HELLO)
 
 
@@ -100,8 +101,7 @@ def test_commands_are_executed_once_and_answered_from_memory(operand_bits: int, 
     first = request(SESSION, 1, COMMAND, WORDS, words, words)
     second = request(SESSION, 2, COMMAND, WORDS[:8], 64 // operand_bits, 64 // operand_bits)
     bench = Bench(operand_bits, seed)
-    gap = b"\x7e" * 400  # the link is deaf while it answers
-    got = bench.talk(GREETING + gap + first + gap + first + gap + second + gap + second)
+    got = bench.talk(GREETING + GAP + first + GAP + first + GAP + second + GAP + second)
     expected = [answer(SESSION, 1, DONE, FLIPPED, words)] * 2 + [answer(SESSION, 2, DONE, FLIPPED[:8], 64 // operand_bits)] * 2
     assert got == identity(operand_bits) + b"".join(expected)
     size = operand_bits // 8
@@ -112,7 +112,7 @@ def test_the_longest_frame() -> None:
     rng = random.Random(3)
     data = rng.randbytes(512)
     bench = Bench(32, 5)
-    got = bench.talk(GREETING + b"\x7e" * 400 + request(SESSION, 1, COMMAND, data, 128, 128), 9000)
+    got = bench.talk(GREETING + GAP + request(SESSION, 1, COMMAND, data, 128, 128), 7000)
     assert got == identity(32) + answer(SESSION, 1, DONE, bytes(255 - byte for byte in data), 128)
 
 
@@ -139,7 +139,7 @@ REFUSED = {
 def test_refused_and_nothing_executed(name: str) -> None:
     frame, refusal = REFUSED[name]
     bench = Bench(32, 7)
-    assert bench.talk(GREETING + b"\x7e" * 400 + frame) == identity(32) + refusal
+    assert bench.talk(GREETING + GAP + frame) == identity(32) + refusal
     assert bench.taken == []
 
 
@@ -150,9 +150,9 @@ def test_nothing_is_executed_before_a_session() -> None:
 
 
 def test_a_late_copy_of_the_greeting_changes_nothing() -> None:
-    command, gap = request(SESSION, 1, COMMAND, WORDS, 4, 0), b"\x7e" * 400
+    command = request(SESSION, 1, COMMAND, WORDS, 4, 0)
     bench = Bench(32, 2)
-    got = bench.talk(GREETING + gap + command + gap + GREETING + gap + command)
+    got = bench.talk(GREETING + GAP + command + GAP + GREETING + GAP + command)
     done = answer(SESSION, 1, DONE)
     again = wire(SESSION.to_bytes(4, "little") + (1).to_bytes(2, "little") + identity_body())
     assert got == identity(32) + done + again + done
@@ -168,6 +168,6 @@ def test_a_lost_flag_costs_one_frame_only() -> None:
     """The frame that never ended is refused while its repetition, which follows at once, is received."""
     command = request(SESSION, 1, COMMAND, WORDS, 4, 0)
     bench = Bench(32, 4)
-    got = bench.talk(GREETING + b"\x7e" * 400 + command[:-3] + command)
+    got = bench.talk(GREETING + GAP + command[:-3] + command)
     assert got == identity(32) + answer(SESSION, 0, DAMAGED) + answer(SESSION, 1, DONE)
     assert len(bench.taken) == 4
