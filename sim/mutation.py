@@ -100,18 +100,14 @@ def mutate(
     """Try `count` mutants of a component (or of Verilog whose module is `top`) with the cocotb tests of the importable module `bench`.
 
     The choice depends on the circuit and `seed` alone, and takes every cell once before it takes any twice. `environment` is added for
-    the bench; a proof that a surviving mutant is equivalent gets `seconds`. Raises Mismatch if the bench fails without a mutant, BadInput
-    if the circuit cannot be read or has nothing to mutate.
+    the bench; a proof that a surviving mutant is equivalent gets `seconds`, none is tried with 0. Raises Mismatch if the bench fails
+    without a mutant, BadInput if the circuit cannot be read or has nothing to mutate.
     """
     began = time.monotonic()
     verilog = source if isinstance(source, str) else emit(source, top)
     mutants = choose(verilog, top, count, seed)
     killed = trials(with_mutants(verilog, top, mutants), top, bench, len(mutants), environment or {})
-    original = single(verilog, top, None)
-    verdicts = [
-        Verdict(mutant, "killed") if mutant.number in killed else judged(mutant, original, single(verilog, top, mutant), top, seconds)
-        for mutant in mutants
-    ]
+    verdicts = [Verdict(mutant, "killed") if mutant.number in killed else judged(mutant, verilog, top, seconds) for mutant in mutants]
     return Score(tuple(verdicts), time.monotonic() - began)
 
 
@@ -174,10 +170,12 @@ def _read_progress(path: Path, bench: str, failed: Sequence[str]) -> tuple[set[i
     return begun - {0}, passed - {0}
 
 
-def judged(mutant: Mutant, original: str, mutated: str, top: str, seconds: float) -> Verdict:
+def judged(mutant: Mutant, verilog: str, top: str, seconds: float) -> Verdict:
     """A proof that a mutant which no test noticed is no fault; if there is none, why."""
+    if not seconds:
+        return Verdict(mutant, "unresolved", "no proof was tried")
     try:
-        assert_equivalent(original, mutated, top=top, seconds=seconds)
+        assert_equivalent(single(verilog, top, None), single(verilog, top, mutant), top=top, seconds=seconds)
     except Undecided:
         return Verdict(mutant, "unresolved", f"undecided after {seconds:.0f} s")
     except Mismatch as difference:

@@ -97,7 +97,8 @@ BLOCKS = {
     "sequencer, no register": Block(lambda: _sequencer(0, (integer(8),)), "sequencer", variant=True),
     "sequencer": Block(lambda: _sequencer(2, STREAMS), "sequencer"),
     "store": Block(lambda: Store(_config(cols=8)), "store"),
-    "system": Block(lambda: System(CONFIGS["64 bits"]), "system", mutants=12, design="64 bits"),
+    # The system's bench runs one small program: it checks the host's port and the wiring, its blocks have benches of their own.
+    "system": Block(lambda: System(CONFIGS["64 bits"]), "system", mutants=12, threshold=0.25, design="64 bits"),
 }
 
 
