@@ -55,7 +55,7 @@ class Edges:
             if operator in BLOCK.encoded:
                 word = encoded(operator, word, numbers[BLOCK.encoded.index(operator)])
             elif SIDE == "weight" and BLOCK.paths[i].modes:
-                word = weight_word(operator, word, CONFIG.operand_bits)
+                word = weight_word(operator, word, CONFIG.operand_bits, max(mode.width for mode in BLOCK.paths[i].modes))
             self.following = {f"operand{i}": word}
         return inputs
 

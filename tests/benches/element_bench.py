@@ -15,6 +15,7 @@ BLOCK = current()
 CONFIG = BLOCK.config
 PATHS, STAGES = BLOCK.paths, CONFIG.pipeline_stages
 MODES = [mode for path in PATHS for mode in path.modes]
+WIDEST = max((mode.width for mode in MODES), default=0)
 OPERANDS = [f"{side}{i}" for i in range(len(PATHS)) for side in ("activation", "weight")]
 IDLE: dict[str, int | None] = dict.fromkeys(OPERANDS, None)
 IDLE |= {"sum_enable": 0, "sum_select": 0, "valid": 0, "clear": None, "index": None, "drain": 0, "drain_index": None}
@@ -38,7 +39,7 @@ class Layers:
             if pairs and not bench.pause():
                 pairs -= 1
                 activation, weight = self.words(operator)
-                spread = weight_word(operator, weight, CONFIG.operand_bits) if PATHS[path].modes else weight
+                spread = weight_word(operator, weight, CONFIG.operand_bits, WIDEST) if PATHS[path].modes else weight
                 inputs |= {f"activation{path}": activation, f"weight{path}": spread}
                 total = lane_sum(operator, activation, weight, CONFIG.operand_bits)
                 travelling[0] = total, bench.random.random() < 0.2, bench.random.randrange(CONFIG.accumulator_depth)

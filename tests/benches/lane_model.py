@@ -31,11 +31,13 @@ def lane_sum(operator: Operator, activation: int, weight: int, operand_bits: int
     return sum(product(operator, a, w) for a, w in zip(activations, weights, strict=True))
 
 
-def weight_word(operator: Operator, word: int, operand_bits: int) -> int:
-    """A weight word as an array of lanes that splits takes it: each weight a signed number that fills its lane."""
+def weight_word(operator: Operator, word: int, operand_bits: int, widest: int) -> int:
+    """A weight word as an array of lanes that splits takes it: each weight a signed number that fills its part of a lane of `widest`
+    bits, the last part of a lane first."""
     width, bits = operator.width, operator.weight_bits
-    if width == 1:
-        return word
     codes = [code & (1 << bits) - 1 for code in lanes(word, operator.weight_width, operand_bits)][: operand_bits // width]
-    values = [2 * code - 1 if operator.kind == "binary_weight" else signed(code, bits) for code in codes]
-    return packed(values, width)
+    values = codes
+    if width > 1:
+        values = [2 * code - 1 if operator.kind == "binary_weight" else signed(code, bits) for code in codes]
+    per = widest // width
+    return packed((value for i in range(0, len(values), per) for value in reversed(values[i : i + per])), width)
