@@ -1,7 +1,6 @@
 """Chips for boards: what is known of each board, the tools' input, what synthesis makes of memories, and (marked) place and route."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ from gatewright.boards.flash import flash
 from gatewright.cli import main
 from gatewright.hw.config import AcceleratorConfig, integer
 from gatewright.hw.errors import BadInput, Missing
+from gatewright.hw.memory import Memory
+from gatewright.hw.verilog import emit
 from gatewright.sim import tools, verilator, yosys
 from gatewright.sim.tools import Tool
 from tests.boards import digits
@@ -56,25 +57,33 @@ def test_the_chip_is_clean_verilog() -> None:
     verilator.lint(top.chip_verilog(BOARDS["icebreaker"], TINY, 256), "top", ("PROCASSINIT", "PINCONNECTEMPTY"))
 
 
-@pytest.mark.parametrize(
-    ("name", "commands", "cell", "count"),
-    [
-        ("icebreaker", "synth_ice40 -no-rw-check -top top -run begin:map_gates", "SB_RAM40_4K", 10),
-        pytest.param("ulx3s", "synth_ecp5 -no-rw-check -top top -run begin:map_gates", "DP16KD", 5, marks=pytest.mark.boards),
-    ],
-)
-def test_memories_become_block_ram(name: str, commands: str, cell: str, count: int) -> None:
+SYNTH = {
+    "icebreaker": ("synth_ice40 -no-rw-check", "SB_RAM40_4K", "SB_DFF"),
+    "ulx3s": ("synth_ecp5 -no-rw-check", "DP16KD", "TRELLIS_FF"),
+}
+
+
+@pytest.mark.parametrize(("name", "blocks"), [("icebreaker", 4), ("ulx3s", 2)])
+def test_a_buffer_becomes_block_ram_alone(name: str, blocks: int) -> None:
+    """256 words of 64 bits, written by halves: blocks of 16 bits on iCE40, of 36 on ECP5, and not one flip-flop."""
+    command, block, flip_flop = SYNTH[name]
+    files = {"design.v": emit(Memory(256, 64, 2), "top")}
+    script = ["read_verilog -sv design.v", f"{command} -top top", "tee -q -o stat.json stat -json"]
+    cells = json.loads(yosys.run(script, files, ["stat.json"], name)["stat.json"])["design"]["num_cells_by_type"]
+    assert cells[block] == blocks
+    assert not any(kind.startswith(flip_flop) for kind in cells)
+
+
+@pytest.mark.boards
+@pytest.mark.parametrize(("name", "blocks"), [("icebreaker", 10), ("ulx3s", 5)])
+def test_memories_of_a_chip_become_block_ram(name: str, blocks: int) -> None:
     """Two for the link's frames, and for each memory of 32-bit words two on iCE40, whose blocks have 16 bits, and one on ECP5, where the
     16 output words go to distributed RAM. Four biases are too few for either.
     """
-    script = ["read_verilog -sv design.v", "hierarchy -top top", "proc", "delete */t:$meminit*", f"tee -q -o log.txt {commands}"]
-    files = {"design.v": top.chip_verilog(BOARDS[name], TINY, 256)}
-    done = yosys.run([*script, "tee -q -o stat.json stat -json"], files, ["log.txt", "stat.json"], name)
-    cells = json.loads(done["stat.json"])["design"]["num_cells_by_type"]
-    assert cells[cell] == count
-    in_flip_flops = set(re.findall(r"using FF mapping for memory top\.core\.system\.(\S+)", done["log.txt"]))
-    assert in_flip_flops <= {"accelerator.memory_biases.array", "accelerator.memory_scales.array"}
-    assert not any(kind.startswith("$mem") for kind in cells)
+    made = build.netlist(BOARDS[name], TINY, 256)
+    assert made.resources.block_rams == blocks
+    few = {f"top.core.system.accelerator.memory_{name}.array" for name in ("biases", "scales")}
+    assert set(made.flip_flop_memories) <= few
 
 
 @pytest.mark.boards
