@@ -13,19 +13,29 @@ from cocotb.triggers import FallingEdge, RisingEdge
 
 from gatewright.hw.system import READ, RUN, WRITE
 from gatewright.sw import golden
-from gatewright.sw.cycles import timing
-from tests.benches.designs import case
+from tests.benches.designs import CONFIGS, case, cases, cycles
+from tests.generators import Case
 
-CASE = case(os.environ["BENCH_DESIGN"])
-PROGRAM, SCHEDULE = CASE.program, CASE.program.schedule
-BATCHES = CASE.codes.reshape(2, SCHEDULE.images, *CASE.codes.shape[1:])
-CYCLES = timing(SCHEDULE).cycles
+DESIGN = os.environ["BENCH_DESIGN"]
+CONFIG = CONFIGS[DESIGN]
 SPARE = 16  # words beyond the program's memory that nothing may touch
-PATIENCE = 20 * CYCLES + 5000
 
 
-def expected(batch: np.ndarray) -> np.ndarray:
-    return golden.forward(PROGRAM.network, batch)[-1]
+class Job:
+    """A program, its two batches of images, and the cycles predicted for each."""
+
+    def __init__(self, case: Case) -> None:
+        self.program, self.schedule, self.cycles = case.program, case.program.schedule, cycles(case)
+        self.batches = case.codes.reshape(2, self.schedule.images, *case.codes.shape[1:])
+
+    def results(self, batch: np.ndarray) -> list[np.ndarray]:
+        """Every layer's, by the golden model."""
+        return golden.forward(self.program.network, batch)
+
+
+SHORT = Job(case(DESIGN))
+JOBS = [Job(each) for each in cases(DESIGN)]
+PATIENCE = 20 * max(job.cycles for job in (SHORT, *JOBS)) + 5000
 
 
 @dataclass
@@ -37,7 +47,8 @@ class Memory:
 
     pause: Callable[[], bool]
     words: dict[int, int] = field(default_factory=dict)
-    interval: int = PROGRAM.config.memory_interval
+    interval: int = CONFIG.memory_interval
+    size: int = 0
     address: int = 0
     left: int = 0
     read_wait: int = 0
@@ -64,11 +75,11 @@ class Memory:
         if dut.request_ready.value and dut.request_valid.value:
             self.address, self.left = int(dut.request_address.value), int(dut.request_length.value)
             assert self.left > 0, "an empty burst"
-            assert self.address + self.left <= SCHEDULE.memory_words + SPARE, f"a burst of {self.left} words at {self.address}"
+            assert self.address + self.left <= self.size, f"a burst of {self.left} words at {self.address}"
             self.read_wait = self.interval - 1
         if dut.write_ready.value and dut.write_valid.value:
             address = int(dut.write_address.value)
-            assert address < SCHEDULE.memory_words + SPARE, f"a write to {address}"
+            assert address < self.size, f"a write to {address}"
             self.words[address] = int(dut.write_data.value)
             self.write_wait = self.interval - 1
 
@@ -85,7 +96,8 @@ class Bench:
     def __init__(self, dut: Any, seed: int, pauses: bool) -> None:
         self.dut, self.random = dut, Random(seed)
         self.pauses = pauses
-        self.memory = Memory(self.pause)
+        self.memory, self.job = Memory(self.pause), SHORT
+        self.memory.size = SHORT.schedule.memory_words + SPARE
         self.waiting: dict[str, tuple[int, ...]] = {}
         self.cycle = 0
 
@@ -149,7 +161,7 @@ class Bench:
 
     async def command(self, operation: int, length: int, address: int) -> None:
         low = operation | length << 8
-        await self.send([low, address] if PROGRAM.config.operand_bits == 32 else [low | address << 32])
+        await self.send([low, address] if CONFIG.operand_bits == 32 else [low | address << 32])
 
     async def write(self, address: int, words: np.ndarray) -> None:
         await self.command(WRITE, len(words), address)
@@ -159,17 +171,29 @@ class Bench:
         await self.command(READ, number, address)
         return np.array(await self.receive(number), dtype=np.uint64)
 
-    async def load(self) -> None:
-        await self.write(0, PROGRAM.image)
+    async def load(self, job: Job = SHORT) -> None:
+        self.job, self.memory.size = job, job.schedule.memory_words + SPARE
+        await self.write(0, job.program.image)
+
+    async def run(self) -> int:
+        """The program from its start; returns the cycles that RUN answers."""
+        await self.command(RUN, self.job.program.entry_words, 0)
+        return (await self.receive(1))[0]
 
     async def infer(self, batch: np.ndarray) -> int:
-        """Images in, RUN, logits out and compared; returns the cycles that RUN answers."""
-        await self.write(SCHEDULE.maps[0].address, PROGRAM.pack_input(batch))
-        await self.command(RUN, PROGRAM.entry_words, 0)
-        cycles = (await self.receive(1))[0]
-        region = SCHEDULE.maps[-1]
-        words = await self.read(region.address, region.words)
-        np.testing.assert_array_equal(PROGRAM.unpack_output(words, len(SCHEDULE.mappings) - 1), expected(batch))
+        """Images in, RUN, logits out; every layer's results compared, and all else in memory as it was. Returns RUN's cycles."""
+        first, *maps = self.job.schedule.maps
+        await self.write(first.address, self.job.program.pack_input(batch))
+        before = dict(self.memory.words)
+        cycles = await self.run()
+        logits = await self.read(maps[-1].address, maps[-1].words)
+        for i, (region, expected) in enumerate(zip(maps, self.job.results(batch), strict=True)):
+            places = range(region.address, region.address + region.words)
+            words = np.array([self.memory.words[place] for place in places], dtype=np.uint64)
+            np.testing.assert_array_equal(self.job.program.unpack_output(words, i), expected)
+            before |= {place: self.memory.words[place] for place in places}
+        np.testing.assert_array_equal(logits, words)
+        assert self.memory.words == before, "memory changed that holds no results"
         return cycles
 
 
@@ -187,8 +211,8 @@ async def memory_reads_back_what_was_written(dut: Any) -> None:
     """WRITE and READ of several lengths through the host port, with pauses on every stream."""
     bench = await started(dut, 1, pauses=True)
     for length in (1, 2, 7, 33):
-        words = np.array([bench.random.getrandbits(PROGRAM.config.operand_bits) for _ in range(length)], dtype=np.uint64)
-        address = bench.random.randrange(SCHEDULE.memory_words - length)
+        words = np.array([bench.random.getrandbits(CONFIG.operand_bits) for _ in range(length)], dtype=np.uint64)
+        address = bench.random.randrange(SHORT.schedule.memory_words - length)
         await bench.write(address, words)
         np.testing.assert_array_equal(await bench.read(address, length), words)
         assert [bench.memory.words[address + i] for i in range(length)] == words.tolist()
@@ -199,7 +223,16 @@ async def runs_back_to_back(dut: Any) -> None:
     """Three batches one after the other under the declared memory: right logits, and the predicted cycles each time."""
     bench = await started(dut, 2, pauses=False)
     await bench.load()
-    assert [await bench.infer(batch) for batch in (BATCHES[0], BATCHES[1], BATCHES[0])] == [CYCLES] * 3
+    assert [await bench.infer(batch) for batch in (*SHORT.batches, SHORT.batches[0])] == [SHORT.cycles] * 3
+
+
+@cocotb.test()
+async def one_program_after_the_other(dut: Any) -> None:
+    """Every feature of programs, without a reset in between: each layer's results, and the predicted cycles."""
+    bench = await started(dut, 6, pauses=False)
+    for job in JOBS:
+        await bench.load(job)
+        assert [await bench.infer(batch) for batch in job.batches] == [job.cycles] * 2
 
 
 @cocotb.test()
@@ -207,8 +240,8 @@ async def pauses_change_no_result(dut: Any) -> None:
     """Everything pauses at random: host, memory's requests, its words, its writes."""
     bench = await started(dut, 3, pauses=True)
     await bench.load()
-    for batch in BATCHES:
-        assert await bench.infer(batch) > CYCLES
+    for batch in SHORT.batches:
+        assert await bench.infer(batch) > SHORT.cycles
 
 
 @cocotb.test()
@@ -216,17 +249,17 @@ async def reset_in_flight(dut: Any) -> None:
     """A reset at any moment of a run, of a WRITE or of a READ; the next run is right and takes the predicted cycles."""
     bench = await started(dut, 4, pauses=False)
     await bench.load()
-    for moment in [0, 1, 2, *(bench.random.randrange(CYCLES) for _ in range(8)), CYCLES, CYCLES + 1]:
-        await bench.command(RUN, PROGRAM.entry_words, 0)
+    for moment in [0, 1, 2, *(bench.random.randrange(SHORT.cycles) for _ in range(8)), SHORT.cycles, SHORT.cycles + 1]:
+        await bench.command(RUN, SHORT.program.entry_words, 0)
         for _ in range(moment):
             await bench.step()
         await bench.reset(1)
-        assert await bench.infer(BATCHES[moment % 2]) == CYCLES
+        assert await bench.infer(SHORT.batches[moment % 2]) == SHORT.cycles
     for operation in (WRITE, READ):
-        await bench.command(operation, 9, SCHEDULE.memory_words)
+        await bench.command(operation, 9, SHORT.schedule.memory_words)
         await (bench.send([1, 2, 3]) if operation == WRITE else bench.receive(3))
         await bench.reset(1)
-        assert await bench.infer(BATCHES[0]) == CYCLES
+        assert await bench.infer(SHORT.batches[0]) == SHORT.cycles
 
 
 @cocotb.test()
@@ -238,4 +271,4 @@ async def an_unknown_command_does_nothing(dut: Any) -> None:
     for _ in range(20):
         assert not (await bench.step())["out_valid"]
     assert bench.memory.words == before
-    assert await bench.infer(BATCHES[0]) == CYCLES
+    assert await bench.infer(SHORT.batches[0]) == SHORT.cycles
