@@ -39,6 +39,8 @@ def solve(graph: Aig, script: str, seconds: float) -> Answer:
         except subprocess.TimeoutExpired:
             return Answer("undecided")
         match = re.search(r"[Ss]tatus = +(-?\d+).*?[Ff]rames = +(-?\d+)", done.stdout)
+        if match is None and "Collapsing has failed" in done.stdout + done.stderr:  # the decision diagrams became too large
+            return Answer("undecided")
         if match is None:
             raise Mismatch(f"abc ended without an answer: {(done.stdout + done.stderr)[-300:]!r}. Commands were: {commands}")
         status, depth = int(match[1]), int(match[2])

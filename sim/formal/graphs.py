@@ -32,6 +32,19 @@ _MEMORY_PINS = {  # of Yosys's memory cell, in the words of `netlist.Memory`
 }
 
 
+# As `sim/synthesis.py` reads them: the register of the read data belongs to the memory, and data that are not written do not matter.
+_MEMORIES = (
+    "opt_expr",
+    "opt_clean",
+    "opt_dff",
+    "opt_clean",
+    "memory_dff",
+    "memory_collect",
+    "opt_expr -mux_undef -mux_bool -full t:$mem_v2 %m",
+    "opt_clean t:$mem_v2 %m",
+)
+
+
 def graph(circuit: Circuit, top: str | None = None, liberty: Sequence[Path] | None = None) -> Aig:
     """One circuit, flattened, memories cut out. `top` names the top module of a Verilog text, `liberty` is a netlist's library."""
     if isinstance(circuit, Netlist):
@@ -40,7 +53,7 @@ def graph(circuit: Circuit, top: str | None = None, liberty: Sequence[Path] | No
         modules = {circuit.name: _cut(modules[circuit.name], {"gatewright_memory": {"read_data"}}, names)}
         return graphs(modules, liberty or ihp130().liberty_files())[circuit.name]
     design = Design.of(circuit, top=top)
-    modules = _read(design.verilog, [f"hierarchy -check -top {design.top}", "proc -norom", "flatten", "memory_collect", "opt_clean"])
+    modules = _read(design.verilog, [f"hierarchy -check -top {design.top}", "proc -norom", *_MEMORIES, "flatten", "opt_clean"])
     return graphs({design.top: _cut_memories(modules[design.top])})[design.top]
 
 

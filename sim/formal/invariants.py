@@ -14,7 +14,8 @@ from gatewright.sim.formal.graphs import graph
 
 UNBOUNDED = {
     "PDR": "pdr -T {seconds}",  # property-directed reachability finds an inductive invariant, or a counterexample
-    "induction": "scorr; dprove -r -m -T {seconds}",  # registers that always hold equal values become one first
+    "merged, PDR": "scorr; dc2; scleanup; pdr -T {seconds}",  # registers that always hold equal values become one first
+    "induction": "scorr; dprove -r -m -T {seconds}",
 }
 BOUNDED = "bmc3 -F {depth} -T {seconds}"
 
@@ -67,12 +68,16 @@ def _violation(circuit: Aig, name: str) -> Aig:
     for its, value in after_reset(circuit).items():
         leaves[circuit.latches[its].value] = checked.latch(its, 0 if value == UNKNOWN else value).value
     here = checked.copy(circuit, leaves)
-    for its, latch in circuit.latches.items():
-        checked.latches[its].following = read_literal(here, latch.following)
     given = TRUE
     for output, literal in circuit.outputs.items():
         if output.startswith("given_"):
             given = checked.both(given, read_literal(here, literal))
+    for (
+        its,
+        latch,
+    ) in circuit.latches.items():  # after a broken assumption nothing counts: back to the start, where equal registers are equal
+        following, mine = read_literal(here, latch.following), checked.latches[its]
+        mine.following = checked.either(given ^ 1, following) if mine.start else checked.both(given, following)
     broken = checked.latch("an assumption was broken", 0)
     given = checked.both(given, broken.value ^ 1)
     broken.following = given ^ 1

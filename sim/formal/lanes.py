@@ -1,22 +1,27 @@
-"""Proof that a circuit adds up the products of its lanes, lane by lane.
+"""Proof that a circuit adds up the products of its lanes, at any number of lanes.
 
-A sum S of all lanes is right for all operands if it is right where every operand is 0, and if, for every lane and whatever the others
-hold, S with this lane's operands is S with zeros in their place, plus the product, less the product of zeros. That is one small
-proof for each lane at full width, where a proof of the whole sum at once does not end.
+Two claims together: each lane alone, every other operand being zero, changes the sum by its product, for every pair of operands; and the
+sum is additive: what a lane changes does not depend on what the others hold. The first is decided by looking at every pair, the second
+by `sums`, where the lanes' contributions are free, so that only adders are left. A proof of the whole sum at once does not end.
 """
 
 import time
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gatewright.hw.config import Operator
 from gatewright.hw.errors import Mismatch
-from gatewright.sim.formal import abc
+from gatewright.sim.formal import abc, sums
 from gatewright.sim.formal.aig import FALSE, TRUE, Aig
 from gatewright.sim.formal.equivalence import Proof, Undecided, play, read_literal, story, words_of
 from gatewright.sim.formal.graphs import graph
 from gatewright.sim.formal.specification import Product
 
 Lane = Mapping[str, str]  # input bits of the specification (`a_bits[0]`): those of the circuit
+ONES = np.uint64((1 << 64) - 1)
+ADDERS = "strash; collapse -r -B 4000000; strash; iprove"  # decision diagrams in the order of inputs that `sums` chose
 
 
 def lane(product: Product, activation: Sequence[int], weight: Sequence[int]) -> Lane:
@@ -39,36 +44,88 @@ def prove_sum(
     low_high: tuple[int, int],
     fixed: Mapping[str, int] | None = None,
     seconds: float = 60.0,
+    parts: Mapping[str, int] | None = None,
 ) -> Proof:
     """Prove that the output `sum` is the sum of the lanes' products, modulo its width, with some inputs `fixed` (a mode).
 
-    `low_high` is the range of a product: the sum must have room for all of them. Raises Mismatch with a counterexample, or Undecided.
+    `low_high` is the range of a product: the sum must have room for all of them. `parts` is that of `sums.cut`.
+    Raises Mismatch with a counterexample, or Undecided.
     """
     began = time.monotonic()
-    fixed = dict(fixed or {})
+    circuit = _specialised(circuit, fixed or {})
     bits = sum(name.startswith("sum[") for name in circuit.outputs)
     low, high = (extreme * len(lanes) for extreme in low_high)
     if not -(1 << (bits - 1)) <= low <= high < 1 << (bits - 1):
         raise Mismatch(f"A sum of {bits} bits has no room for {low} to {high}.")
     step = graph(product.verilog(bits), "step")
-    zeros = play(circuit, [dict(fixed)])[0]
-    nothing = _value(play(graph(product.verilog(bits), "product"), [{}])[0], "value", 32)
-    if (found := _value(zeros, "sum", bits)) != nothing * len(lanes):
-        raise Mismatch(f"The sum is {found} where every operand is 0; it must be {nothing * len(lanes)}.")
+    nothing = _value(play(graph(product.verilog(bits), "product"), [{}])[0], "value", 32) * len(lanes)
+    if (found := _value(play(circuit, [{}])[0], "sum", bits)) != nothing:
+        raise Mismatch(f"The sum is {found} where every operand is 0; it must be {nothing}.")
     for number, one in enumerate(lanes):
-        both = _lemma(circuit, step, one, fixed)
-        answer = abc.solve(both, "strash; sat", seconds)
+        if operands := _wrong_alone(circuit, step, one, nothing):
+            raise _wrong(circuit, step, number, one, {one[its]: bit for its, bit in operands.items()})
+    cut = sums.cut(circuit, [frozenset(one.values()) for one in lanes], parts or {})
+    for method, claim in (("full adders", sums.linear), ("decision diagrams", sums.additive)):
+        adders = cut and claim(cut)
+        if adders and abc.solve(adders, ADDERS, seconds).outcome == "proved":
+            return Proof(f"every pair, {method}", time.monotonic() - began)
+    for number, one in enumerate(lanes):  # what fails with free contributions may still be right
+        answer = abc.solve(_lemma(circuit, step, one), "strash; sat", seconds)
         if answer.outcome == "refuted":
-            given = {**answer.frames[0], **fixed}
-            found = _value(play(circuit, [given])[0], "sum", bits)
-            zeroed = _value(play(circuit, [{name: bit for name, bit in given.items() if name not in one.values()}])[0], "sum", bits)
-            operands = {its: given.get(name, 0) for its, name in one.items()}
-            wanted = words_of(play(step, [operands])[0])["sum"]
-            wanted -= (wanted >> (bits - 1)) << bits
-            raise Mismatch(f"The operands of lane {number} must add {wanted} to the sum and add {found - zeroed}; {story([given])}.")
+            raise _wrong(circuit, step, number, one, answer.frames[0])
         if answer.outcome == "undecided":
             raise Undecided(f"Undecided after {seconds:.0f} s: lane {number} of {len(lanes)}. Give it more seconds.")
-    return Proof("SAT, lane by lane", time.monotonic() - began)
+    return Proof("every pair, SAT lane by lane", time.monotonic() - began)
+
+
+def _specialised(circuit: Aig, fixed: Mapping[str, int]) -> Aig:
+    """The circuit with some inputs constant."""
+    copy = Aig()
+    values = {literal: (TRUE if fixed[name] else FALSE) if name in fixed else copy.input(name) for name, literal in circuit.inputs.items()}
+    here = copy.copy(circuit, values)
+    copy.outputs = {name: read_literal(here, literal) for name, literal in circuit.outputs.items()}
+    return copy
+
+
+def _wrong_alone(circuit: Aig, step: Aig, one: Lane, nothing: int) -> dict[str, int]:
+    """Operands of a lane for which the sum is not the specification's while the others are zero; empty if there are none."""
+    rows = np.arange(1 << len(one), dtype=np.uint64)
+    columns = {name: np.packbits((rows >> np.uint64(i) & np.uint64(1)).astype(np.uint8), bitorder="little") for i, name in enumerate(one)}
+    words = {name: np.resize(column, max(8, len(column))).view(np.uint64) for name, column in columns.items()}
+    before = {f"before[{name[4:-1]}]": nothing >> int(name[4:-1]) & 1 for name in circuit.outputs}
+    mine = _every({circuit.inputs[its]: words[name] for name, its in one.items()}, circuit)
+    constants = {step.inputs[name]: ONES if bit else np.uint64(0) for name, bit in before.items()}
+    wanted = _every({step.inputs[name]: column for name, column in words.items()} | constants, step)
+    wrong = np.uint64(0)
+    for name, literal in circuit.outputs.items():
+        wrong = wrong | (_table(mine, literal) ^ _table(wanted, step.outputs[name]))
+    wrong = np.broadcast_to(wrong & _table(wanted, step.outputs["legal"]), next(iter(words.values())).shape)
+    found = np.flatnonzero(np.unpackbits(np.ascontiguousarray(wrong).view(np.uint8), bitorder="little")[: len(rows)])
+    return {name: int(found[0]) >> i & 1 for i, name in enumerate(one)} if len(found) else {}
+
+
+def _every(leaves: Mapping[int, "NDArray[np.uint64] | np.uint64"], circuit: Aig) -> "list[NDArray[np.uint64] | np.uint64]":
+    """The values of all nodes, 64 cases in a word; leaves that are not given are 0."""
+    values: list[NDArray[np.uint64] | np.uint64] = [np.uint64(0)] * len(circuit.ands)
+    for literal, column in leaves.items():
+        values[literal >> 1] = column
+    for node, operands in enumerate(circuit.ands):
+        if operands is not None:
+            values[node] = _table(values, operands[0]) & _table(values, operands[1])
+    return values
+
+
+def _table(values: "Sequence[NDArray[np.uint64] | np.uint64]", literal: int) -> "NDArray[np.uint64] | np.uint64":
+    return values[literal >> 1] ^ ONES if literal & 1 else values[literal >> 1]
+
+
+def _wrong(circuit: Aig, step: Aig, number: int, one: Lane, given: Mapping[str, int]) -> Mismatch:
+    """The error that tells what a lane adds to the sum and what it must add."""
+    bits = sum(name.startswith("sum[") for name in circuit.outputs)
+    others = {name: bit for name, bit in given.items() if name not in one.values()}
+    change = _value(play(circuit, [given])[0], "sum", bits) - _value(play(circuit, [others])[0], "sum", bits)
+    wanted = _value(play(step, [{its: given.get(name, 0) for its, name in one.items()}])[0], "sum", bits)
+    return Mismatch(f"The operands of lane {number} must add {wanted} to the sum and add {change}; {story([given])}.")
 
 
 def _value(outputs: Mapping[str, int], name: str, bits: int) -> int:
@@ -77,22 +134,22 @@ def _value(outputs: Mapping[str, int], name: str, bits: int) -> int:
     return value - ((value >> (bits - 1)) << bits)
 
 
-def _lemma(circuit: Aig, step: Aig, one: Lane, fixed: dict[str, int]) -> Aig:
-    """Whether one lane's operands change the sum otherwise than the specification's step does."""
+def _lemma(circuit: Aig, step: Aig, one: Lane) -> Aig:
+    """Whether one lane's operands change the sum otherwise than the specification's step does, whatever the others hold."""
     both = Aig()
-    leaves = {name: TRUE if fixed[name] else FALSE for name in fixed} | {
-        name: both.input(name) for name in circuit.inputs if name not in fixed
-    }
+    leaves = {name: both.input(name) for name in circuit.inputs}
     mine = set(one.values())
-    sums = []
+    found = []
     for zeroed in (set(), mine):
         here = both.copy(circuit, {literal: FALSE if name in zeroed else leaves[name] for name, literal in circuit.inputs.items()})
-        sums.append({name: read_literal(here, literal) for name, literal in circuit.outputs.items()})
-    given = {literal: leaves[one[name]] if name in one else sums[1][name.replace("before", "sum")] for name, literal in step.inputs.items()}
+        found.append({name: read_literal(here, literal) for name, literal in circuit.outputs.items()})
+    given = {
+        literal: leaves[one[name]] if name in one else found[1][name.replace("before", "sum")] for name, literal in step.inputs.items()
+    }
     here = both.copy(step, given)
     legal = read_literal(here, step.outputs["legal"])
     wrong = FALSE
-    for name, literal in sums[0].items():
+    for name, literal in found[0].items():
         wrong = both.either(wrong, both.differ(literal, read_literal(here, step.outputs[name])))
     both.outputs = {"differ": both.both(wrong, legal)}
     return both

@@ -1,15 +1,16 @@
 """Components that state, beside a block, what always holds (`holds_*`) and what its surroundings keep to (`given_*`)."""
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, ResetInserter, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.drain import Drain
 from gatewright.hw.fetch import Fetch
-from gatewright.hw.instructions import LEVELS, OutputMode
+from gatewright.hw.instructions import COUNT_BITS, LEVELS, STORE, OutputMode
 from gatewright.hw.loader import LinearLoader
 from gatewright.hw.loop_nest import LoopNest
+from gatewright.hw.registers import InstructionRegisters
 from gatewright.hw.sequencer import BLOCKS_IN_FLIGHT, Sequencer
 from gatewright.hw.store import Store
 from gatewright.hw.system import System
@@ -155,25 +156,60 @@ class LinearMonitor(Monitor):
 
 
 class StoreMonitor(Monitor):
-    """A store starts when the last is done; its instruction, and the word read, stand still."""
+    """A store starts when the last is done; its instruction, and the word read, stand still; no row or column is cut off.
 
-    properties = ("write_held_until_ready", "no_write_beside_a_store")
+    The words are counted by a loop nest over n, y, x and word (one grid row and column of tiles), proved by itself.
+    """
+
+    properties = (
+        "write_held_until_ready",
+        "no_write_beside_a_store",
+        "a_read_for_every_word",
+        "a_write_for_every_read",
+        "reads_after_compute",
+    )
 
     def __init__(self, config: AcceleratorConfig) -> None:
-        super().__init__(Store(config), "given_start", "given_instruction", "given_read_data")
+        self.config = config
+        super().__init__(Store(config), "given_start", "given_instruction", "given_read_data", "given_one_tile")
 
     def elaborate(self, platform: object) -> Module:
         m, store = self._inside(), self.block
+        m.submodules.fields = fields = InstructionRegisters(STORE, self.config.operand_bits)
+        nest = LoopNest(4, COUNT_BITS)
+        m.submodules.nest = ResetInserter(previous(m, self.start, "start"))(nest)
+        m.d.comb += [fields.write.eq(self.instruction_write), fields.index.eq(self.instruction_index), fields.data.eq(self.data)]
+        m.d.comb += [nest.last[i].eq(fields[f"last_{loop}"]) for i, loop in enumerate(("n", "y", "x", "word"))]
+        m.d.comb += nest.advance.eq(store.read & ~nest.done)
+        every, unwritten, computed = Signal(), Signal(2), Signal()  # every word was read; read and not written; COMPUTE was seen to be done
+        with m.If(store.read & nest.done):
+            m.d.sync += every.eq(1)
+        m.d.sync += unwritten.eq(unwritten + store.read - (store.write_valid & self.write_ready))
+        with m.If(~self.compute_busy):
+            m.d.sync += computed.eq(1)
+        with m.If(self.start):
+            m.d.sync += [every.eq(0), computed.eq(0)]
+        ended = previous(m, store.busy, "busy") & ~store.busy
         m.d.comb += [
             self.given_start.eq(~(self.start & store.busy)),
             self.given_instruction.eq(~(self.instruction_write & (store.busy | self.start))),
             self.given_read_data.eq(
                 ~running(m) | previous(m, store.read, "read") | (self.read_data == previous(m, self.read_data, "read_data"))
             ),
+            self.given_one_tile.eq(
+                ~store.busy
+                | (fields["last_tile_y"] == 0)
+                & (fields["last_tile_x"] == 0)
+                & (nest.index[1] != fields["end_y"])
+                & (nest.index[2] != fields["end_x"])
+            ),
             self.holds_write_held_until_ready.eq(
                 held(m, store.write_valid, self.write_ready, Cat(store.write_address, store.write_data), "write")
             ),
             self.holds_no_write_beside_a_store.eq(~store.write_valid | store.busy),
+            self.holds_a_read_for_every_word.eq(~(store.read & every) & (~ended | every)),
+            self.holds_a_write_for_every_read.eq((unwritten == store.write_valid) & (store.busy | (unwritten == 0))),
+            self.holds_reads_after_compute.eq(~store.read | computed),
         ]
         return m
 
