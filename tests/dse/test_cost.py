@@ -153,10 +153,10 @@ def test_a_part_without_measurement_is_refused(model: CostModel) -> None:
 
 
 def test_operators_without_measurements_are_refused(model: CostModel) -> None:
-    """Unseen precisions of a measured kind have a price, other kinds have none."""
-    model.check_operators([integer(7), xnor(), stochastic(64, "bipolar"), binary_weight(7)])
-    for operator, family in ((shift(), "shift"), (multiplication_free("mfnet"), "multiplication_free.mfnet")):
-        with pytest.raises(BadInput, match=f"Operator {operator.name} has no price. No measurement tells what lanes.{family} costs"):
+    """Unseen precisions of a measured kind have a price, unseen circuits have none."""
+    model.check_operators([integer(7), xnor(), stochastic(64, "bipolar"), binary_weight(7), shift(3), multiplication_free("mfnet", 5)])
+    for operator, family in ((stochastic(64, source="counter"), "source.counter"), (stochastic(64, adder="or"), "lanes.stochastic.or")):
+        with pytest.raises(BadInput, match=f"Operator {operator.name} has no price. No measurement tells what {family} costs"):
             model.check_operators([integer(8), operator])
 
 
