@@ -9,19 +9,24 @@ from gatewright.hw.errors import BadInput, Mismatch
 from gatewright.hw.names import operator_named
 from gatewright.hw.operators import circuit
 from gatewright.hw.verilog import emit
-from gatewright.sim.formal import operators
+from gatewright.sim.formal import blocks, operators
 from gatewright.sim.formal.claim import Claim, judge
 from gatewright.sim.formal.equivalence import Proof, Undecided
 from gatewright.sim.formal.graphs import graph
 from gatewright.sim.formal.invariants import assert_always, prove_always
 from gatewright.sim.formal.lanes import lanes_of, prove_sum
-from gatewright.sim.formal.monitors import LoopNestMonitor
+from gatewright.sim.formal.monitors import ComputeMonitor, FetchMonitor, LinearMonitor, LoopNestMonitor, StoreMonitor
 from gatewright.sim.formal.specification import product
 
 
 @pytest.mark.parametrize("name", ["int2", "int2x3s", "bw2", "xnor", "shift3x2"])
 def test_lanes(name: str) -> None:
     operators.prove_lanes(operator_named(name), 8, 30)
+
+
+def test_a_popcount_of_64_bits() -> None:
+    """The compressor tree of 64 one-bit products: by its full adders."""
+    assert operators.prove_lanes(operator_named("xnor"), 64, 30).method == "every pair, full adders"
 
 
 def test_a_lane_that_subtracts_is_refuted() -> None:
@@ -87,6 +92,37 @@ def test_a_loop_nest_that_counts_beyond_its_bound_is_refuted() -> None:
     assert text.count(" == ")
     with pytest.raises(Mismatch, match="range does not hold in cycle"):
         prove_always(graph(text.replace(" == ", " >= ", 1).replace(" == ", " > ", 1), "nest"), "range")
+
+
+MUTANTS = [  # a monitor, what is changed in its block's Verilog the first or last time it occurs, and the property that this breaks
+    (LinearMonitor, "data_valid & data_ready", "data_valid | data_ready", 0, "no_word_beside_a_load"),
+    (LinearMonitor, "request_valid & request_ready", "request_valid | request_ready", 0, "request_held"),
+    (StoreMonitor, "count_n == ", "count_n != ", 0, "a_read_for_every_word"),
+    (StoreMonitor, "~ compute_busy", "~ 1'h0", -1, "reads_after_compute"),
+    (FetchMonitor, "data_valid & data_ready", "data_valid | data_ready", 0, "one_dispatch_an_instruction"),
+    (ComputeMonitor, "- { 1'h0, drained }", "+ { 1'h0, drained }", 0, "drained_what_was_complete"),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "right", "wrong", "which", "name"), MUTANTS, ids=[f"{kind.__name__}-{name}" for kind, *_, name in MUTANTS]
+)
+def test_a_mutant_breaks_what_its_monitor_states(kind: type[StoreMonitor], right: str, wrong: str, which: int, name: str) -> None:
+    text = emit(kind(blocks.CONFIGS["small"]), "monitor")
+    before, found, after = text.rpartition(right) if which else text.partition(right)
+    assert found
+    with pytest.raises(Mismatch, match=f"{name} does not hold in cycle"):
+        prove_always(graph(before + wrong + after, "monitor"), name, 10)
+
+
+def test_an_adder_that_is_wrong_for_two_lanes_only_is_refuted() -> None:
+    operator = operator_named("int2")
+    text = emit(circuit(operator).Lanes(operator, 8), "lanes")
+    before, found, after = text.rpartition(" + ")
+    assert found
+    of = product(operator)
+    with pytest.raises(Mismatch, match=r"The operands of lane \d must add"):
+        prove_sum(graph(before + " | " + after), of, lanes_of(operator, of, 8, (8, 8)), (-6, 6))
 
 
 def test_a_claim_says_what_came_of_it() -> None:

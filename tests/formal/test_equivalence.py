@@ -64,6 +64,23 @@ def test_gates_of_a_mutant_are_refuted() -> None:
         assert_equivalent(text, synthesise(text.replace(" == ", " != ", 1), "nest", LIBERTY), top="nest")
 
 
+BANKS = """module bank(input clk, input en, input [2:0] ra, input we, input [2:0] wa, input [3:0] d, output reg [3:0] q);
+reg [3:0] words [0:7]; always @(posedge clk) begin if (en) q <= words[ra]; if (we) words[wa] <= d; end endmodule
+module two(input clk, input rst, input go, input [2:0] a, input [3:0] d, output [3:0] x, output [3:0] y);
+reg [2:0] n; always @(posedge clk) if (rst) n <= 0; else if (go) n <= n + 1;
+bank first(.clk(clk), .en(go), .ra(a), .we(1'b1), .wa(n), .d(d), .q(x));
+bank second(.clk(clk), .en(1'b1), .ra(n), .we(go), .wa(a), .d(x), .q(y));
+endmodule"""
+
+
+def test_memories_are_compared_by_what_drives_them() -> None:
+    gates = synthesise(BANKS, "two", LIBERTY)
+    assert len(gates.memories) == 2
+    assert_equivalent(BANKS, gates, top="two")
+    with pytest.raises(Mismatch, match=r"first\.write_enable is .*differ|differ: .*first\.write_enable"):
+        assert_equivalent(BANKS.replace(".we(1'b1)", ".we(go)"), gates, top="two")
+
+
 def test_no_output_is_an_error() -> None:
     nothing = Aig(inputs={"a": 2}, ands=[None, None])
     with pytest.raises(BadInput, match="no output, so there is nothing to compare"):
