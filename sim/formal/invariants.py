@@ -24,7 +24,8 @@ def assert_always(monitor: Component, name: str, *, seconds: float = 60.0, depth
     """Prove that the monitor's output `holds_<name>` is 1 in every cycle after a reset up to which all its outputs `given_*` were 1.
 
     A monitor is a component with the circuit inside and one-bit outputs that state properties (`holds_*`) and assumptions (`given_*`).
-    With `depth`, a property that cannot be proved for all time in `seconds` may be proved for that many cycles; the proof says so.
+    With `depth`, a property that cannot be proved for all time in `seconds` (shared by the methods) may be proved
+    for that many cycles; the proof says so.
     Raises Mismatch with a counterexample, Undecided, or BadInput if there is no such output.
     """
     return prove_always(graph(monitor), name, seconds, depth)
@@ -37,8 +38,9 @@ def prove_always(circuit: Aig, name: str, seconds: float = 60.0, depth: int = 0)
         raise BadInput(f"There is no property {name!r}; the monitor states {', '.join(known) or 'none'}.")
     began = time.monotonic()
     checked = _violation(circuit, name)
+    share = seconds / len(UNBOUNDED)
     answers = (
-        (f"{method}, unbounded", abc.solve(checked, script.format(seconds=round(seconds)), seconds)) for method, script in UNBOUNDED.items()
+        (f"{method}, unbounded", abc.solve(checked, script.format(seconds=round(share)), share)) for method, script in UNBOUNDED.items()
     )
     method, answer = next((pair for pair in answers if pair[1].outcome != "undecided"), ("", abc.Answer("undecided")))
     if answer.outcome == "undecided" and depth:

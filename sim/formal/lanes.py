@@ -7,6 +7,7 @@ by `sums`, where the lanes' contributions are free, so that only adders are left
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from gatewright.sim.formal.graphs import graph
 from gatewright.sim.formal.specification import Product
 
 Lane = Mapping[str, str]  # input bits of the specification (`a_bits[0]`): those of the circuit
+Words: TypeAlias = NDArray[np.uint64] | np.uint64  # 64 cases in each; a scalar is the same for all
 ONES = np.uint64((1 << 64) - 1)
 ADDERS = "strash; collapse -r -B 4000000; strash; iprove"  # decision diagrams in the order of inputs that `sums` chose
 
@@ -90,23 +92,27 @@ def _specialised(circuit: Aig, fixed: Mapping[str, int]) -> Aig:
 def _wrong_alone(circuit: Aig, step: Aig, one: Lane, nothing: int) -> dict[str, int]:
     """Operands of a lane for which the sum is not the specification's while the others are zero; empty if there are none."""
     rows = np.arange(1 << len(one), dtype=np.uint64)
-    columns = {name: np.packbits((rows >> np.uint64(i) & np.uint64(1)).astype(np.uint8), bitorder="little") for i, name in enumerate(one)}
-    words = {name: np.resize(column, max(8, len(column))).view(np.uint64) for name, column in columns.items()}
+    columns: dict[str, NDArray[np.uint8]] = {
+        name: np.packbits((rows >> np.uint64(i) & np.uint64(1)).astype(np.uint8), bitorder="little") for i, name in enumerate(one)
+    }
+    words: dict[str, NDArray[np.uint64]] = {
+        name: np.resize(column, max(8, len(column))).view(np.uint64) for name, column in columns.items()
+    }
     before = {f"before[{name[4:-1]}]": nothing >> int(name[4:-1]) & 1 for name in circuit.outputs}
     mine = _every({circuit.inputs[its]: words[name] for name, its in one.items()}, circuit)
-    constants = {step.inputs[name]: ONES if bit else np.uint64(0) for name, bit in before.items()}
-    wanted = _every({step.inputs[name]: column for name, column in words.items()} | constants, step)
-    wrong = np.uint64(0)
+    constants: dict[int, Words] = {step.inputs[name]: ONES if bit else np.uint64(0) for name, bit in before.items()}
+    wanted = _every(constants | {step.inputs[name]: column for name, column in words.items()}, step)
+    wrong: Words = np.uint64(0)
     for name, literal in circuit.outputs.items():
         wrong = wrong | (_table(mine, literal) ^ _table(wanted, step.outputs[name]))
-    wrong = np.broadcast_to(wrong & _table(wanted, step.outputs["legal"]), next(iter(words.values())).shape)
-    found = np.flatnonzero(np.unpackbits(np.ascontiguousarray(wrong).view(np.uint8), bitorder="little")[: len(rows)])
+    each = np.broadcast_to(wrong & _table(wanted, step.outputs["legal"]), next(iter(words.values())).shape)
+    found = np.flatnonzero(np.unpackbits(np.ascontiguousarray(each).view(np.uint8), bitorder="little")[: len(rows)])
     return {name: int(found[0]) >> i & 1 for i, name in enumerate(one)} if len(found) else {}
 
 
-def _every(leaves: Mapping[int, "NDArray[np.uint64] | np.uint64"], circuit: Aig) -> "list[NDArray[np.uint64] | np.uint64]":
+def _every(leaves: Mapping[int, Words], circuit: Aig) -> list[Words]:
     """The values of all nodes, 64 cases in a word; leaves that are not given are 0."""
-    values: list[NDArray[np.uint64] | np.uint64] = [np.uint64(0)] * len(circuit.ands)
+    values: list[Words] = [np.uint64(0)] * len(circuit.ands)
     for literal, column in leaves.items():
         values[literal >> 1] = column
     for node, operands in enumerate(circuit.ands):
@@ -115,7 +121,7 @@ def _every(leaves: Mapping[int, "NDArray[np.uint64] | np.uint64"], circuit: Aig)
     return values
 
 
-def _table(values: "Sequence[NDArray[np.uint64] | np.uint64]", literal: int) -> "NDArray[np.uint64] | np.uint64":
+def _table(values: Sequence[Words], literal: int) -> Words:
     return values[literal >> 1] ^ ONES if literal & 1 else values[literal >> 1]
 
 

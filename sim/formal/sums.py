@@ -113,19 +113,19 @@ def linear(of: Cut) -> Aig | None:
         return None
     graph = Aig()
     free = {literal: graph.input(f"n{literal}") for literal in sorted(weight, key=lambda literal: weight[literal])}
-    total = _constant(constant, bits)
+    expected = _constant(constant, bits)
     for literal, size in weight.items():
-        total = _plus(graph, total, [free[literal] if size >> i & 1 else FALSE for i in range(bits)])
+        expected = _plus(graph, expected, [free[literal] if size >> i & 1 else FALSE for i in range(bits)])
     given = {literal >> 1: mine ^ (literal & 1) for literal, mine in free.items()}
     try:
-        return _differ(graph, of.sums(graph, given), total)
+        return _differ(graph, of.sums(graph, given), expected)
     except KeyError:  # something else reads what a full adder adds
         return None
 
 
 def _full_adders(circuit: Aig, weight: Mapping[int, int]) -> dict[tuple[int, ...], tuple[int, int]]:
     """Three literals of equal weight, and the literals of their sum and carry, where the circuit has both; no literal in two of them."""
-    tables = {literal >> 1: ((literal,), COLUMNS[0] ^ (255 * (literal & 1))) for literal in weight}
+    tables: dict[int, tuple[tuple[int, ...], int]] = {literal >> 1: ((literal,), COLUMNS[0] ^ (255 * (literal & 1))) for literal in weight}
     known: dict[tuple[tuple[int, ...], int], int] = {}
     for node, operands in enumerate(circuit.ands):
         if node in tables or operands is None or not all(literal >> 1 in tables for literal in operands):
