@@ -27,7 +27,7 @@ def main() -> int:
     chosen = parser.parse_args()
     if unknown := [part for part in chosen.parts if part not in PARTS]:
         parser.error(f"there is no part {', '.join(unknown)}; parts are {', '.join(PARTS)}")
-    counts = {"proved": 0, "refuted": 0, "undecided": 0}
+    counts = {"proved": 0, "bounded": 0, "refuted": 0, "undecided": 0}
     bad = False
     print(ROW.format("block", "claim", "size", "method", "result", "seconds"), flush=True)
     for part in chosen.parts or PARTS:
@@ -35,7 +35,7 @@ def main() -> int:
             verdict = judge(claim, chosen.seconds)
             counts[verdict.result] += 1
             known = verdict.result == "undecided" and (claim.block, claim.says) in KNOWN_UNDECIDED
-            bad = bad or (verdict.result != "proved" and not known)
+            bad = bad or (verdict.result in ("refuted", "undecided") and not known)
             row = ROW.format(claim.block, claim.says, claim.size, verdict.method, verdict.result, f"{verdict.seconds:.1f}")
             print(f"{row}\n    {verdict.note}" if verdict.note else row, flush=True)
     print(", ".join(f"{number} {result}" for result, number in counts.items()))

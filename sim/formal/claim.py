@@ -8,7 +8,7 @@ from typing import Literal
 from gatewright.hw.errors import Mismatch
 from gatewright.sim.formal.equivalence import Proof, Undecided
 
-Result = Literal["proved", "refuted", "undecided"]
+Result = Literal["proved", "bounded", "refuted", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -41,4 +41,4 @@ def judge(claim: Claim, seconds: float) -> Verdict:
         return Verdict(claim, "undecided", "-", time.monotonic() - began, str(error))
     except Mismatch as error:
         return Verdict(claim, "refuted", "-", time.monotonic() - began, str(error))
-    return Verdict(claim, "proved", proof.method, proof.seconds)
+    return Verdict(claim, "bounded" if proof.depth else "proved", proof.method, proof.seconds)

@@ -23,10 +23,11 @@ class Undecided(Mismatch):
 
 @dataclass(frozen=True)
 class Proof:
-    """What was proved, how and how long it took."""
+    """What was proved, how and how long it took; `depth` cycles after a reset, 0 for all time."""
 
     method: str
     seconds: float
+    depth: int = 0
 
 
 def assert_equivalent(

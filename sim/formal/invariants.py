@@ -47,7 +47,7 @@ def prove_always(circuit: Aig, name: str, seconds: float = 60.0, depth: int = 0)
         answer = abc.solve(checked, BOUNDED.format(depth=depth, seconds=round(seconds)), seconds)
         method = f"BMC, {depth} cycles"
         if answer.outcome == "undecided" and answer.depth >= depth:
-            return Proof(method, time.monotonic() - began)
+            return Proof(method, time.monotonic() - began, depth)
     if answer.outcome == "refuted":
         raise Mismatch(f"{name} does not hold in cycle {_first(circuit, name, answer.frames)}; {story(answer.frames)}.")
     if answer.outcome == "undecided":
@@ -74,10 +74,7 @@ def _violation(circuit: Aig, name: str) -> Aig:
     for output, literal in circuit.outputs.items():
         if output.startswith("given_"):
             given = checked.both(given, read_literal(here, literal))
-    for (
-        its,
-        latch,
-    ) in circuit.latches.items():  # after a broken assumption nothing counts: back to the start, where equal registers are equal
+    for its, latch in circuit.latches.items():  # back to the start after a broken assumption: there equal registers are equal
         following, mine = read_literal(here, latch.following), checked.latches[its]
         mine.following = checked.either(given ^ 1, following) if mine.start else checked.both(given, following)
     broken = checked.latch("an assumption was broken", 0)
