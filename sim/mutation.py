@@ -1,7 +1,8 @@
 """Mutation testing: how many small faults, spread over a circuit, its cocotb bench notices.
 
 Yosys inserts all mutants of a circuit at once behind an input that selects one, so they share a build and a simulator. A mutant is
-killed if a test of the bench fails or does not end; one that survives is given to the prover, which may find that it is no fault.
+killed if a test of the bench fails or does not end; one that survives, and from which some output can be reached, is given to the
+prover, which may find that it is no fault.
 """
 
 import json
@@ -21,6 +22,7 @@ from gatewright.hw.verilog import emit
 from gatewright.sim import bench as cocotb_bench
 from gatewright.sim import yosys
 from gatewright.sim.formal.equivalence import Undecided, assert_equivalent
+from gatewright.sim.reach import Place, Reach
 
 Outcome = Literal["killed", "equivalent", "unresolved"]
 SELECT, SELECT_BITS = "mutsel", 16  # 0 selects none
@@ -47,6 +49,15 @@ class Mutant:
         """Whether it changes a clock: no fault of the logic."""
         return self._match()[3] in ("CLK", "RD_CLK", "WR_CLK")
 
+    @property
+    def mode(self) -> str:
+        return self._match()[1]
+
+    @property
+    def place(self) -> Place:
+        """What it changes."""
+        return self.cell.removeprefix("\\"), self._match()[3], int(self._match()[4])
+
     def __str__(self) -> str:
         mode, cell, port, bit, control = self._match().groups()
         return f"{mode} of {cell.removeprefix('$flatten')} {port}[{bit}]" + (f" by [{control}]" if control else "")
@@ -60,7 +71,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a mutant; `reason` says how the proof of one that survived ended."""
+    """What became of a mutant; `reason` says why one that survived is, or may not be, equivalent."""
 
     mutant: Mutant
     outcome: Outcome
@@ -107,7 +118,10 @@ def mutate(
     verilog = source if isinstance(source, str) else emit(source, top)
     mutants = choose(verilog, top, count, seed)
     killed = trials(with_mutants(verilog, top, mutants), top, bench, len(mutants), environment or {})
-    verdicts = [Verdict(mutant, "killed") if mutant.number in killed else judged(mutant, verilog, top, seconds) for mutant in mutants]
+    reach = reached(verilog, top) if len(killed) < len(mutants) else None
+    verdicts = [
+        Verdict(mutant, "killed") if mutant.number in killed else judged(mutant, verilog, top, seconds, reach) for mutant in mutants
+    ]
     return Score(tuple(verdicts), time.monotonic() - began)
 
 
@@ -137,6 +151,11 @@ def with_mutants(verilog: str, top: str, mutants: Sequence[Mutant]) -> str:
 def single(verilog: str, top: str, mutant: Mutant | None) -> str:
     """Verilog of the circuit with one mutant in it, or none."""
     return _yosys(verilog, top, [mutant.command] if mutant else [], "out.v")
+
+
+def reached(verilog: str, top: str) -> Reach:
+    """What can reach an output of the circuit that the mutants are chosen in."""
+    return Reach(_yosys(verilog, top, ["write_json out.json"], "out.json"), top)
 
 
 def _yosys(verilog: str, top: str, commands: Sequence[str], result: str) -> str:
@@ -170,8 +189,10 @@ def _read_progress(path: Path, bench: str, failed: Sequence[str]) -> tuple[set[i
     return begun - {0}, passed - {0}
 
 
-def judged(mutant: Mutant, verilog: str, top: str, seconds: float) -> Verdict:
+def judged(mutant: Mutant, verilog: str, top: str, seconds: float, reach: Reach | None = None) -> Verdict:
     """A proof that a mutant which no test noticed is no fault; if there is none, why."""
+    if reach and reach.harmless(mutant.mode, mutant.place):
+        return Verdict(mutant, "equivalent", "it cannot change an output")
     if not seconds:
         return Verdict(mutant, "unresolved", "no proof was tried")
     try:

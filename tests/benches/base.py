@@ -57,15 +57,19 @@ class Bench:
 
         An output given as (value, mask) is compared where the mask has ones.
         """
-        for name, value in (self.idle | inputs).items():
-            self._set(name, self.bits(len(self._handle(name))) if value is None else value)
-        await self._settled
+        await self._apply(inputs)
         for name, expected in (self.quiet | outputs).items():
             value, mask = expected if isinstance(expected, tuple) else (expected, -1)
             found, mask = self.read(name), mask % (1 << len(self._handle(name)))
             assert found & mask == value & mask, f"cycle {self.number}: {name} is {found & mask}, not {value & mask}"
-        await self._edge
-        self.number += 1
+        await self._finish()
+
+    async def shown(self, inputs: Mapping[str, int], *outputs: str) -> list[int]:
+        """One cycle too; these outputs in it, once settled, for the bench to judge."""
+        await self._apply(inputs)
+        found = [self.read(name) for name in outputs]
+        await self._finish()
+        return found
 
     async def rest(self, cycles: int, inputs: Mapping[str, int] = NOTHING, /, **outputs: Output) -> None:
         for _ in range(cycles):
@@ -91,6 +95,15 @@ class Bench:
 
     def some(self, number: int, bits: int) -> list[int]:
         return [self.bits(bits) for _ in range(number)]
+
+    async def _apply(self, inputs: Mapping[str, int]) -> None:
+        for name, value in (self.idle | inputs).items():
+            self._set(name, self.bits(len(self._handle(name))) if value is None else value)
+        await self._settled
+
+    async def _finish(self) -> None:
+        await self._edge
+        self.number += 1
 
     def _handle(self, name: str) -> Any:
         if name not in self._handles:

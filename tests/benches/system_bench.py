@@ -11,22 +11,30 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 
+from gatewright.hw.instructions import ADDRESS_BITS
 from gatewright.hw.system import READ, RUN, WRITE
 from gatewright.sw import golden
-from tests.benches.designs import CONFIGS, case, cases, cycles
+from tests.benches.designs import CONFIGS, case, cases, cycles, moved
 from tests.generators import Case
 
 DESIGN = os.environ["BENCH_DESIGN"]
 CONFIG = CONFIGS[DESIGN]
 SPARE = 16  # words beyond the program's memory that nothing may touch
+HIGHEST = (1 << ADDRESS_BITS) - 10_000  # where a program may begin
 
 
 class Job:
-    """A program, its two batches of images, and the cycles predicted for each."""
+    """A program at some address, its two batches of images, and the cycles predicted for each."""
 
-    def __init__(self, case: Case) -> None:
-        self.program, self.schedule, self.cycles = case.program, case.program.schedule, cycles(case)
+    def __init__(self, case: Case, base: int = 0) -> None:
+        case, self.image = moved(case, base)
+        self.base, self.program, self.schedule, self.cycles = base, case.program, case.program.schedule, cycles(case)
         self.batches = case.codes.reshape(2, self.schedule.images, *case.codes.shape[1:])
+
+    @property
+    def places(self) -> range:
+        """Addresses that may be used."""
+        return range(self.base, self.schedule.memory_words + SPARE)
 
     def results(self, batch: np.ndarray) -> list[np.ndarray]:
         """Every layer's, by the golden model."""
@@ -34,7 +42,7 @@ class Job:
 
 
 SHORT = Job(case(DESIGN))
-JOBS = [Job(each) for each in cases(DESIGN)]
+JOBS = [Job(each, base) for each, base in zip(cases(DESIGN), Random(1).choices(range(HIGHEST), k=99), strict=False)]
 PATIENCE = 20 * max(job.cycles for job in (SHORT, *JOBS)) + 5000
 
 
@@ -48,7 +56,7 @@ class Memory:
     pause: Callable[[], bool]
     words: dict[int, int] = field(default_factory=dict)
     interval: int = CONFIG.memory_interval
-    size: int = 0
+    places: range = SHORT.places
     address: int = 0
     left: int = 0
     read_wait: int = 0
@@ -75,11 +83,13 @@ class Memory:
         if dut.request_ready.value and dut.request_valid.value:
             self.address, self.left = int(dut.request_address.value), int(dut.request_length.value)
             assert self.left > 0, "an empty burst"
-            assert self.address + self.left <= self.size, f"a burst of {self.left} words at {self.address}"
+            last = self.address + self.left - 1
+            assert self.address in self.places, f"a burst at {self.address}"
+            assert last in self.places, f"a burst up to {last}"
             self.read_wait = self.interval - 1
         if dut.write_ready.value and dut.write_valid.value:
             address = int(dut.write_address.value)
-            assert address < self.size, f"a write to {address}"
+            assert address in self.places, f"a write to {address}"
             self.words[address] = int(dut.write_data.value)
             self.write_wait = self.interval - 1
 
@@ -97,7 +107,6 @@ class Bench:
         self.dut, self.random = dut, Random(seed)
         self.pauses = pauses
         self.memory, self.job = Memory(self.pause), SHORT
-        self.memory.size = SHORT.schedule.memory_words + SPARE
         self.waiting: dict[str, tuple[int, ...]] = {}
         self.cycle = 0
 
@@ -172,12 +181,12 @@ class Bench:
         return np.array(await self.receive(number), dtype=np.uint64)
 
     async def load(self, job: Job = SHORT) -> None:
-        self.job, self.memory.size = job, job.schedule.memory_words + SPARE
-        await self.write(0, job.program.image)
+        self.job, self.memory.places = job, job.places
+        await self.write(job.base, job.image)
 
     async def run(self) -> int:
         """The program from its start; returns the cycles that RUN answers."""
-        await self.command(RUN, self.job.program.entry_words, 0)
+        await self.command(RUN, self.job.program.entry_words, self.job.base)
         return (await self.receive(1))[0]
 
     async def infer(self, batch: np.ndarray) -> int:

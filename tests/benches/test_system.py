@@ -24,7 +24,9 @@ def test_system(name: str, tmp_path: Path) -> None:
 def test_the_bench_catches_a_wrong_system(tmp_path: Path) -> None:
     """A pipeline stage more than expected changes the cycles: the tests that compare them fail, and they alone."""
     other = CONFIGS["64 bits"].replace(pipeline_stages=1)
-    with pytest.raises(Mismatch, match="cocotb: runs_back_to_back, one_program_after_the_other, reset_in_flight, an_unknown_command_does_nothing of"):
+    with pytest.raises(
+        Mismatch, match="cocotb: runs_back_to_back, one_program_after_the_other, reset_in_flight, an_unknown_command_does_nothing of"
+    ):
         bench.run(system_verilog(other), TOP, MODULE, tmp_path, environment={"BENCH_DESIGN": "64 bits"}, quick=True)
 
 

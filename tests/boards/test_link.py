@@ -10,25 +10,10 @@ from amaranth.sim import Simulator
 
 from gatewright.hw.link import Link
 from tests.boards.crc import crc32
+from tests.boards.frames import COMMAND, DAMAGED, DONE, HELLO, IDENTITY, NO_SESSION, OUT_OF_ORDER, answer, request, wire
 
-HELLO, COMMAND = 1, 2
-DONE, IDENTITY, DAMAGED, NO_SESSION, OUT_OF_ORDER = range(5)
 NAME, MEMORY = 0x0123_4567_89AB_7E7D, 4321
 SESSION = 0x7E7D_0102
-
-
-def wire(body: bytes) -> bytes:
-    """Body and CRC, escaped, between flags."""
-    whole = body + crc32(body).to_bytes(4, "little")
-    return b"\x7e" + whole.replace(b"\x7d", b"\x7d\x5d").replace(b"\x7e", b"\x7d\x5e") + b"\x7e"
-
-
-def request(session: int, sequence: int, kind: int, payload: bytes = b"", words: int = 0, answers: int = 0) -> bytes:
-    return wire(session.to_bytes(4, "little") + sequence.to_bytes(2, "little") + bytes([kind, words, answers]) + payload)
-
-
-def answer(session: int, sequence: int, status: int, payload: bytes = b"", words: int = 0) -> bytes:
-    return wire(session.to_bytes(4, "little") + sequence.to_bytes(2, "little") + bytes([status, words]) + payload)
 
 
 @dataclass
