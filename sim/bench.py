@@ -61,7 +61,8 @@ def results(
     built = cache.folder("cocotb", _key(verilog, top, quick), lambda draft: _build(verilog, top, quick, draft))
     log, report = folder / "test.log", folder / "results.xml"
     report.unlink(missing_ok=True)
-    with _environment(), suppress(SystemExit):  # how the runner reports a failed test; which one stands in the results
+    # How the runner reports a failed test (which one stands in the results) and a simulator that gave up, on a loop without registers, say.
+    with _environment(), suppress(SystemExit, RuntimeError):
         get_runner("verilator").test(
             test_module=module,
             hdl_toplevel=top,

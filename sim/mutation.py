@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -148,6 +149,7 @@ def with_mutants(verilog: str, top: str, mutants: Sequence[Mutant]) -> str:
     return _yosys(verilog, top, [m.command.replace("mutate ", f"{control}{m.number} ") for m in mutants], "out.v")
 
 
+@lru_cache(maxsize=2)  # the circuit itself, asked for with each mutant, and the last mutant
 def single(verilog: str, top: str, mutant: Mutant | None) -> str:
     """Verilog of the circuit with one mutant in it, or none."""
     return _yosys(verilog, top, [mutant.command] if mutant else [], "out.v")

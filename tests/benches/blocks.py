@@ -48,7 +48,7 @@ class Block:
     """A component, the name of its bench in this folder, and how many mutants `make mutation` tries.
 
     `threshold` is the least share of them that must be killed or proven equivalent. `variant`: a bench that other parameters passed
-    already, for `make thorough`. `design` is of `designs.py`, for whole systems.
+    already, or of a block that other tests look at alone, for `make thorough`. `design` is of `designs.py`, for whole systems.
     """
 
     build: Callable[[], Component]
@@ -115,20 +115,22 @@ BLOCKS = {
     "weight edge that splits": Block(lambda: Edge(_config(operators=SPLIT, split=True), "weight"), "edge", variant=True),
     "sobol source": Block(lambda: NumberSource("sobol", 8, "weight", 8, 32), "source"),
     "lfsr source": Block(lambda: NumberSource("lfsr", 5, "activation", 4, 16), "source"),
-    "encoder": Block(lambda: _encoder("weight", coding="bipolar", activation_signed=True, source="lfsr", sharing=2), "encoder"),
+    "encoder": Block(
+        lambda: _encoder("weight", coding="bipolar", activation_signed=True, source="lfsr", sharing=2), "encoder", variant=True
+    ),
     "encoder, one lane selected": Block(lambda: _encoder("weight", sharing=1, adder="mux"), "encoder", variant=True),
-    "shift lanes": Block(lambda: _lanes(shift()), "lanes"),
-    "multiplication_free lanes": Block(lambda: _lanes(multiplication_free("mfnet", 4, signed=True)), "lanes"),
+    "shift lanes": Block(lambda: _lanes(shift()), "lanes", variant=True),
+    "multiplication_free lanes": Block(lambda: _lanes(multiplication_free("mfnet", 4, signed=True)), "lanes", variant=True),
     "grid": Block(lambda: _grid(operators=STREAMS), "grid"),
     "grid that splits": Block(lambda: _grid(operators=SPLIT, pipeline_stages=2, split=True), "grid", variant=True),
     "sequencer, no register": Block(lambda: _sequencer(0, (integer(8),)), "sequencer", variant=True),
     "sequencer": Block(lambda: _sequencer(2, STREAMS), "sequencer"),
     "store": Block(lambda: Store(_config(cols=8)), "store"),
-    "uart receiver": Block(lambda: UartReceiver(6), "uart_receiver"),
-    "uart transmitter": Block(lambda: UartTransmitter(5), "uart_transmitter"),
+    "uart receiver": Block(lambda: UartReceiver(6), "uart_receiver", variant=True),
+    "uart transmitter": Block(lambda: UartTransmitter(5), "uart_transmitter", variant=True),
     "frame receiver": Block(lambda: FrameReceiver(4), "frame_receiver"),
     "frame sender": Block(lambda: FrameSender(4), "frame_sender"),
-    "link": Block(lambda: Link(32, 4321, 0x0123_4567_89AB_7E7D), "link"),
+    "link": Block(lambda: Link(32, 4321, 0x0123_4567_89AB_7E7D), "link", variant=True),
     # Too large for the prover: a mutant that survives must be one from which no output can be reached.
     "system": Block(lambda: System(CONFIGS["64 bits"]), "system", mutants=12, threshold=0.9, design="64 bits"),
 }
