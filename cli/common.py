@@ -28,6 +28,7 @@ UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR,
 
 PIPE_WIDTH = 160  # of tables that go to a file or a pipe
 RUNS = Path("runs")
+ACCELERATOR_TABLES = ("accelerator", "network", "block")  # of a file for measure and generate; the latter needs the first alone
 RUN_CONFIG = "config.toml"
 
 
@@ -73,6 +74,14 @@ def read_toml(path: Path) -> dict[str, Any]:
     return parse_toml(read_text(path), str(path))
 
 
+def accelerator_tables(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file that describes an accelerator."""
+    tables = read_toml(path)
+    if unknown := sorted(set(tables) - set(ACCELERATOR_TABLES)):
+        raise BadInput(f"{path}: {', '.join(unknown)} is not a known table; known are {', '.join(ACCELERATOR_TABLES)}.")
+    return tables
+
+
 def read_text(path: Path) -> str:
     """A file the user named; BadInput says why it cannot be read."""
     try:
@@ -97,6 +106,8 @@ def run_folder(name: Path) -> Path:
             return folder
     known = sorted(path.parent.name for path in RUNS.glob(f"*/{RUN_CONFIG}"))
     there = f"the runs here are {', '.join(known)}" if known else f"there is no run in {RUNS}/ yet; `gatewright explore` makes one"
+    if not name.exists():
+        raise BadInput(f"There is no file or run folder {name}: {there}.")
     raise BadInput(f"{name} is not a run folder (it has no {RUN_CONFIG}): {there}.")
 
 

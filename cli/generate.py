@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gatewright.cli.common import RUN_CONFIG, Json, Output, Quiet, Seed, read_toml, run_folder
+from gatewright.cli.common import RUN_CONFIG, Json, Output, Quiet, Seed, accelerator_tables, run_folder
 
 Source = Annotated[Path, typer.Argument(help="A run folder, or a TOML file with an [accelerator] table.", metavar="CONFIG|RUN")]
 Folder = Annotated[Path | None, typer.Option("--output", "-o", help="Where to write; by default generated/NAME.", metavar="DIR")]
@@ -20,7 +20,7 @@ def generate(source: Source, output: Folder = None, as_json: Json = False, seed:
     out = Output(as_json, quiet)
     out.note("Generating Verilog")
     if source.is_file() and source.name != RUN_CONFIG:
-        program, config = None, accelerator_from(read_toml(source), str(source))
+        program, config = None, accelerator_from(accelerator_tables(source), str(source))
     else:
         program = Program.load(run_folder(source.parent if source.is_file() else source) / "winner" / "program.safetensors")
         config = program.config

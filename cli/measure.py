@@ -1,6 +1,6 @@
 """`gatewright measure`: an accelerator, or one kind of its blocks, synthesised and simulated with operands of a trained network."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,7 +8,7 @@ import typer
 from rich.console import Group
 from rich.table import Table
 
-from gatewright.cli.common import Json, Output, Quiet, Seed, read_toml
+from gatewright.cli.common import Json, Output, Quiet, Seed, accelerator_tables
 from gatewright.hw.errors import BadInput
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from gatewright.sim.technology import Technology
 
 CLOCK_NS = 20.0
-TABLES = ("accelerator", "network", "block")
 NOTE = (
     "Logic alone, without memories, wires and clock tree. An op is one useful product of the network: a multiplication with its addition."
 )
@@ -45,30 +44,31 @@ def measure(
     """Synthesise and simulate an accelerator (or a block in it) with operands of a network trained on the digits."""
     from gatewright.hw.names import accelerator_from
     from gatewright.sim.accelerator import netlist_of
-    from gatewright.sim.probe import measure_probe
+    from gatewright.sim.measurement import parts
+    from gatewright.sim.probe import mapped, measure_probe
     from gatewright.sim.summary import summary
     from gatewright.sim.technology import from_liberty, technology_named
     from gatewright.sim.timing import critical_path
 
-    output, tables = Output(as_json, quiet), read_toml(config)
+    output, tables = Output(as_json, quiet), accelerator_tables(config)
     if liberty and technology:
         raise BadInput("--liberty and --technology both name a library: give one of them.")
-    if unknown := sorted(set(tables) - set(TABLES)):
-        raise BadInput(f"{config}: {', '.join(unknown)} is not a known table; known are {', '.join(TABLES)}.")
     accelerator = accelerator_from(tables, str(config))
     process = from_liberty(*liberty) if liberty else technology_named(technology or "ihp130")
     if reconfigurability:
         _reconfigurability(accelerator, process, images, seed, output)
         return
     probe = _probe(config.stem, accelerator, tables, images, seed)
+    mapped(probe)  # what cannot run is refused before it takes time
     output.note(f"Synthesising {config.stem} with {process.name}")
     netlist = netlist_of(accelerator, process)
+    kind = _block(tables, parts(netlist, accelerator, process), config)
     output.note(f"Training {probe.architecture.name} and simulating {images} images on {netlist.size:,} gates")
     result = measure_probe(probe, process, CLOCK_NS)
     m = result.measurement
-    kind = _block(tables, m, config)
     record = summary(m, kind)
-    record["fmax_mhz_estimate"] = critical_path(netlist, process).fmax_mhz_estimate
+    timing = critical_path(netlist, process)
+    record |= {"fmax_mhz_estimate": timing.fmax_mhz_estimate, "critical_path": timing.blocks}
     record |= {"technology": m.technology, "tools": m.tools, "operands": m.operands, "note": NOTE, "reused": result.reused}
     output.emit(record, Group(_figures(record), "", _blocks(m), "", NOTE))
 
@@ -79,13 +79,15 @@ def _reconfigurability(config: "AcceleratorConfig", technology: "Technology", im
 
     rows = list(compare(config, technology, images=images, seed=seed, listen=output.note))
     table = Table(box=None, pad_edge=False)
-    for i, heading in enumerate(("operator", "lanes", "element um2", "logic um2", "grid pJ/op", "logic pJ/op")):
+    for i, heading in enumerate(("operator", "lanes", "element um2", "element MHz", "logic um2", "grid pJ/op", "logic pJ/op")):
         table.add_column(heading, justify="right" if i > 1 else "left")
     for row in rows:
         energies = f"{row.grid_pj:.4g}", f"{row.logic_pj:.4g}"
-        table.add_row(row.operator, row.variant, f"{row.element_um2:,.0f}", f"{row.area_um2:,.0f}", *energies)
+        table.add_row(row.operator, row.variant, f"{row.element_um2:,.0f}", f"{row.element_mhz:.0f}", f"{row.area_um2:,.0f}", *energies)
+    grid = f"{config.rows} x {config.cols} elements of {config.operand_bits} bits, {config.pipeline_stages} register stages"
+    what = f"{technology.name}, {grid}, {images} images."
     record = {"technology": technology.name, "rows": [row.model_dump() for row in rows], "note": NOTE}
-    output.emit(record, Group(table, "", EXPLAINED, "", NOTE))
+    output.emit(record, Group(table, "", what, EXPLAINED, "", NOTE))
 
 
 def _probe(name: str, config: "AcceleratorConfig", tables: Mapping[str, Any], images: int, seed: int) -> "Probe":
@@ -95,12 +97,12 @@ def _probe(name: str, config: "AcceleratorConfig", tables: Mapping[str, Any], im
     return Probe(name=name, config=config, architecture=network_for(config, tables.get("network")), streams=images, seed=seed)
 
 
-def _block(tables: Mapping[str, Any], m: "Measurement", path: Path) -> str | None:
+def _block(tables: Mapping[str, Any], parts: Iterable[str], path: Path) -> str | None:
     """The kind of block asked for, None for the whole accelerator."""
     if "block" not in tables:
         return None
     table = tables["block"]
-    kinds = sorted({key.partition(":")[0] for key in m.parts})
+    kinds = sorted({key.partition(":")[0] for key in parts})
     if set(table) != {"kind"} or table["kind"] not in kinds:
         raise BadInput(
             f"{path}: [block] has one key, kind, and this accelerator's kinds of block are {', '.join(kinds)}; got {dict(table)}."
@@ -117,6 +119,7 @@ def _figures(record: Mapping[str, Any]) -> Table:
         "leakage": f"{record['leakage_nw']:,.1f} nW",
         "cycles": f"{record['cycles_per_op']:.4g} per useful product",
         "clock": f"up to about {record['fmax_mhz_estimate']:.0f} MHz by static timing, unbuffered netlist, whole accelerator",
+        "longest path": " > ".join(record["critical_path"]),
         "technology": record["technology"],
         "operands": record["operands"],
     }

@@ -14,7 +14,7 @@ from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.errors import BadInput
 from gatewright.sw.counts import count
 from gatewright.sw.layers import Layer, Workload
-from gatewright.sw.mapping import Mapping, Tiling, mappings
+from gatewright.sw.mapping import Mapping, Tiling, mappings, no_mapping
 from gatewright.sw.schedule import Schedule, next_operator, schedule, tiling
 
 LIMIT = 160  # mappings of a layer that are predicted; of more, those that move and issue least
@@ -111,11 +111,3 @@ def effort(tiling: Tiling) -> int:
     loads = m.grid_n * m.grid_y * m.grid_x * tiling.window_words + tiling.weight_rows * tiling.config.cols
     n, y, x, k = tiling.tiles
     return n * y * x * k * (issues + loads)
-
-
-def no_mapping(layer: Layer, config: AcceleratorConfig, images: int, following: Operator | None) -> str:
-    """Why a layer has no mapping: the rule that the smallest tile breaks."""
-    rule = Tiling(layer, config, Mapping(), images, following).broken_rule()
-    grid = f"a grid of {config.rows} x {config.cols} with {config.operand_bits}-bit operands"
-    why = rule or "no tile size is legal"
-    return f"no mapping on {grid}, since even for one pixel {why}. Allow a larger accelerator or a smaller layer."

@@ -208,7 +208,11 @@ class AcceleratorConfig(Noun):
         if len(set(self.operators)) != len(self.operators):
             raise ValueError("operators must differ from each other")
         from gatewright.hw.operators import circuit
+        from gatewright.hw.split import divisible
 
+        if self.split and not divisible(self.operators):
+            names = ", ".join(o.name for o in self.operators)
+            raise ValueError(f"split needs two or more of int, binary_weight, xnor and bipolar operators with different lanes; got {names}")
         if blocks := [o.name for o in self.operators if not hasattr(circuit(o), "Lanes")]:
             raise ValueError(f"{', '.join(blocks)} is measured as a block of its own and cannot run on a grid")
         return self

@@ -60,8 +60,7 @@ class Datapath:
 def datapaths(config: AcceleratorConfig) -> tuple[Datapath, ...]:
     """The datapaths of an element, in order of first appearance."""
     groups: dict[str, list[Operator]] = {}
-    splitting = {circuit(operator).datapath(operator) for operator in config.operators if split.splits(operator)}
     for operator in config.operators:
-        divided = config.split and len(splitting) > 1 and split.splits(operator)
+        divided = config.split and split.splits(operator)
         groups.setdefault(split.NAME if divided else circuit(operator).datapath(operator), []).append(operator)
     return tuple(Datapath(name, tuple(group), config.operand_bits) for name, group in groups.items())

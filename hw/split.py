@@ -36,6 +36,11 @@ def splits(operator: Operator) -> bool:
     return operator.kind in ("int", "binary_weight") or circuit(operator).datapath(operator) == "xnor"
 
 
+def divisible(operators: Iterable[Operator]) -> bool:
+    """Whether some of these have different lane circuits that one array can replace."""
+    return len({circuit(operator).datapath(operator) for operator in operators if splits(operator)}) > 1
+
+
 def mode_of(operator: Operator) -> Mode:
     if operator.kind in ("int", "binary_weight"):
         return Mode(operator.width, operator.activation_signed)

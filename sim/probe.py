@@ -24,7 +24,7 @@ from gatewright.sw import checkpoint
 from gatewright.sw.checkpoint import Recipe, Trained
 from gatewright.sw.data import digits, encode, load
 from gatewright.sw.layers import Workload
-from gatewright.sw.mapping import Mapping, Tiling, mappings
+from gatewright.sw.mapping import Mapping, Tiling, mappings, no_mapping
 from gatewright.sw.models import Architecture, workload
 from gatewright.sw.program import lower
 from gatewright.sw.schedule import next_operator, tiling
@@ -86,7 +86,7 @@ def choose(work: Workload, config: AcceleratorConfig, images: int, rule: Literal
     for i, layer in enumerate(work.layers):
         legal = list(islice(mappings(layer, config, images, next_operator(work, i)), CANDIDATES))
         if not legal:
-            raise BadInput(f"Layer {layer.name} fits no mapping of the accelerator. Give it larger buffers or the layer fewer channels.")
+            raise BadInput(f"Layer {layer.name} has {no_mapping(layer, config, images, next_operator(work, i))}")
         draws = random.Random(f"{seed}:{i}").sample(legal, min(DRAWS if rule == "fast" else 1, len(legal)))
         chosen.append(min(draws, key=partial(time, i)))
     return tuple(chosen)
@@ -108,11 +108,16 @@ def trained(architecture: Architecture, recipe: Recipe) -> Trained:
     return checkpoint.load(made / FILE)
 
 
+def mapped(probe: Probe) -> tuple[Mapping, ...]:
+    """The mappings a probe's layers get. Raises BadInput, before anything is trained, for a layer that has none."""
+    return choose(workload(probe.architecture), probe.config, probe.images, probe.mapping, probe.seed)
+
+
 def run_probe(probe: Probe, technology: Technology, clock_ns: float = CLOCK_NS, network: Trained | None = None) -> Measured:
     """Train (or take `network`), lower, synthesise and simulate, with training images as operands; the gates' logits are checked."""
+    chosen = mapped(probe)
     source = network or trained(probe.architecture, probe.recipe)
-    work = workload(probe.architecture)
-    program = lower(source.export(), probe.config, choose(work, probe.config, probe.images, probe.mapping, probe.seed), probe.images)
+    program = lower(source.export(), probe.config, chosen, probe.images)
     data = load(source.dataset)
     images = data.train.take(slice(0, probe.images * probe.streams))
     return measure(program, encode(probe.architecture.operators[0], images.images, data.maximum), technology, clock_ns)

@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 from gatewright.hw.config import AcceleratorConfig, Operator
+from gatewright.hw.element import Element
 from gatewright.hw.noun import Noun
+from gatewright.hw.split import divisible
+from gatewright.sim.library import synthesise
 from gatewright.sim.measurement import Measurement
 from gatewright.sim.probe import CLOCK_NS, Probe, measure_probe
 from gatewright.sim.technology import Technology
@@ -25,11 +28,14 @@ GRID = ("element", "lanes", "activation_edge", "weight_edge", "encoder", "source
 
 
 class Row(Noun):
-    """One operator on one variant of the grid. Energies in pJ per useful product: of the grid with its edges, and of all logic."""
+    """One operator on one variant of the grid. Energies in pJ per useful product: of the grid with its edges, and of all logic.
+    `element_mhz` is the static timing of one element, unbuffered, an estimate.
+    """
 
     operator: str
     variant: Variant
     element_um2: float
+    element_mhz: float
     area_um2: float
     grid_pj: float
     logic_pj: float
@@ -37,12 +43,11 @@ class Row(Noun):
 
 def variants(config: AcceleratorConfig, operator: Operator) -> dict[Variant, AcceleratorConfig]:
     """The grids an operator is measured on."""
-    return {
-        "fixed": config.replace(operators=(operator,), split=False, isolation=True),
-        "separate": config.replace(split=False, isolation=True),
-        "split": config.replace(split=True, isolation=True),
-        "exposed": config.replace(split=False, isolation=False),
-    }
+    separate = config.replace(split=False, isolation=True)
+    found: dict[Variant, AcceleratorConfig] = {"fixed": separate.replace(operators=(operator,)), "separate": separate}
+    if divisible(config.operators):
+        found["split"] = separate.replace(split=True)
+    return found | {"exposed": separate.replace(isolation=False)}
 
 
 def compare(
@@ -60,7 +65,7 @@ def compare(
         for variant, grid in variants(config, operator).items():
             listen(f"{operator.name} on {variant} lanes")
             probe = Probe(name=f"{operator.name}_{variant}", config=grid, architecture=architecture, streams=images, seed=seed)
-            yield _row(operator, variant, measure_probe(probe, technology, clock_ns).measurement)
+            yield _row(operator, variant, measure_probe(probe, technology, clock_ns).measurement, technology)
 
 
 def _network(operator: Operator, pooling: bool) -> Architecture:
@@ -69,7 +74,7 @@ def _network(operator: Operator, pooling: bool) -> Architecture:
     return Architecture(family="vgg", channels=1, height=8, width=8, widths=WIDTHS, operators=operators, pool_after=pooled)
 
 
-def _row(operator: Operator, variant: Variant, m: Measurement) -> Row:
+def _row(operator: Operator, variant: Variant, m: Measurement, technology: Technology) -> Row:
     products = sum(layer.products for layer in workload(m.architecture).layers) * m.images
     area = {key: part.area_um2 for key, part in m.parts.items()}
     energy = {key: sum(sum(layer.energy.get(key, (0.0,))) for layer in m.layers) for key in area}
@@ -78,6 +83,7 @@ def _row(operator: Operator, variant: Variant, m: Measurement) -> Row:
         operator=operator.name,
         variant=variant,
         element_um2=sum(value for key, value in area.items() if _kind(key) in ("element", "lanes")) / elements,
+        element_mhz=synthesise(Element(m.config), technology).fmax_mhz_estimate,
         area_um2=m.area_um2,
         grid_pj=sum(value for key, value in energy.items() if _kind(key) in GRID) / products,
         logic_pj=m.energy_pj / products,

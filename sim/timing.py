@@ -32,6 +32,12 @@ class TimingReport:
     stages: tuple[tuple[str, Path_, float], ...]
 
     @property
+    def blocks(self) -> tuple[str, ...]:
+        """The blocks the path goes through, each once for a run of its cells."""
+        names = ["/".join(path) or "top" for _, path, _ in self.stages]
+        return tuple(name for name, before in zip(names, ("", *names), strict=False) if name != before)
+
+    @property
     def fmax_mhz_estimate(self) -> float:
         """Clock rate in MHz that the longest path allows; infinite where there is no logic."""
         return 1e3 / self.critical_path_ns if self.critical_path_ns else float("inf")

@@ -226,3 +226,11 @@ def mappings(layer: Layer, config: AcceleratorConfig, images: int, output: Opera
 def _tile_sizes(extent: int, grid: int) -> list[int]:
     """Pixels of a grid row in time: for each number of tiles, the least that covers the extent."""
     return sorted({ceil(extent / (grid * tiles)) for tiles in range(1, ceil(extent / grid) + 1)}, reverse=True)
+
+
+def no_mapping(layer: Layer, config: AcceleratorConfig, images: int, following: Operator | None) -> str:
+    """Why a layer has no mapping: the rule that the smallest tile breaks."""
+    rule = Tiling(layer, config, Mapping(), images, following).broken_rule()
+    grid = f"a grid of {config.rows} x {config.cols} with {config.operand_bits}-bit operands"
+    why = rule or "no tile size is legal"
+    return f"no mapping on {grid}, since even for one pixel {why}. Allow a larger accelerator or a smaller layer."

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from gatewright.hw.config import AcceleratorConfig, Operator, binary_weight, integer, stochastic, xnor
 from gatewright.hw.datapath import datapaths
+from gatewright.hw.errors import BadInput
 from gatewright.hw.split import SplitLanes, mode_of, modes, spread
 from gatewright.sim import simulate
 from tests.operators.circuits import expected
@@ -77,5 +78,6 @@ def test_one_datapath_serves_all_that_split() -> None:
     operators = (integer(8), stochastic(64), xnor(), stochastic(64, "bipolar"), binary_weight(8))
     config = AcceleratorConfig(rows=1, cols=1, operators=operators, split=True)
     assert [(path.name, len(path.operators)) for path in datapaths(config)] == [("split", 4), ("sign_magnitude8", 1)]
-    assert [path.name for path in datapaths(config.replace(operators=(integer(8), stochastic(64))))] == ["int8x8u", "sign_magnitude8"]
+    with pytest.raises(BadInput, match="split needs two or more of int, binary_weight, xnor and bipolar operators .* got int8, sc_sign"):
+        config.replace(operators=(integer(8), stochastic(64)))
     assert len(datapaths(config.replace(split=False))) == 4
