@@ -111,6 +111,7 @@ REFUSED = {
     "a bit turned in the words": (_spoilt(lambda d: d.__setitem__(16, d[16] ^ 1)), answer(SESSION, 0, DAMAGED)),
     "a byte lost": (_spoilt(lambda d: d.pop(17)), answer(SESSION, 0, DAMAGED)),
     "a byte doubled": (_spoilt(lambda d: d.insert(16, d[16])), answer(SESSION, 0, DAMAGED)),
+    "an escape before the closing flag": (_spoilt(lambda d: d.insert(len(d) - 1, 0x7D)), answer(SESSION, 0, DAMAGED)),
     "a right CRC and a wrong length": (request(SESSION, 1, COMMAND, WORDS, 3, 0), answer(SESSION, 0, DAMAGED)),
     "more words than a frame has": (request(SESSION, 1, COMMAND, bytes(516), 129, 0), answer(SESSION, 0, DAMAGED)),
     "more answers than a frame has": (request(SESSION, 1, COMMAND, WORDS, 4, 129), answer(SESSION, 0, DAMAGED)),

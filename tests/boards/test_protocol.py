@@ -45,6 +45,12 @@ def test_no_damaged_answer_passes() -> None:
     assert 0 < passed < 1000  # a doubled flag, say, harms nobody
 
 
+def test_a_frame_that_ends_in_an_escape_is_damaged() -> None:
+    reader, good = AnswerReader(4), answer(7, 1, 0, FLIPPED, 4)
+    assert reader.feed(good[:-1] + b"\x7d\x7e") == []
+    assert reader.damaged == 1
+
+
 def test_an_endless_frame_is_given_up() -> None:
     reader = AnswerReader(8)
     assert reader.feed(b"\x7e" + b"a" * 2000) == []

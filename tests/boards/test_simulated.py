@@ -47,7 +47,7 @@ def test_digits_are_classified_as_by_the_golden_model(there: Simulated) -> None:
 
 
 FAULTS = {
-    "rare": ({"corrupt": 3e-4, "drop": 3e-4, "double": 3e-4, "delay": 3e-4}, 2),
+    "all kinds": ({"corrupt": 6e-4, "drop": 6e-4, "double": 6e-4, "delay": 6e-4}, 2),
     "corruption": ({"corrupt": 2e-3}, 2),
     "losses": ({"drop": 2e-3}, 1),
     "doubles and delays": ({"double": 1e-3, "delay": 1e-3}, 1),
@@ -63,7 +63,18 @@ def test_a_bad_line_costs_time_and_nothing_else(there: Simulated, name: str) -> 
         outcome = host.classify(linked(channel, seed), digits.program(), digits.codes(images), CLOCK_HZ)
     assert outcome.mismatches == 0
     assert outcome.retries > 0
-    assert all(channel.done[kind] for kind in rates)
+    assert all(channel.done[kind] for kind in rates), channel.done
+
+
+def test_late_and_repeated_frames_cost_time_and_nothing_else(there: Simulated) -> None:
+    """Intact frames at the wrong time: only session and sequence number tell that they are not what is awaited."""
+    rates = {"drop": 0.03, "double": 0.08, "delay": 0.05, "repeat": 0.1}
+    with opened(there.port, BAUD) as port:
+        channel = FaultyPort(port, 51, rates, frames=True)
+        outcome = host.classify(linked(channel, 51, timeout=0.5), digits.program(), digits.codes(4), CLOCK_HZ)
+    assert outcome.mismatches == 0
+    assert outcome.retries > 0
+    assert all(channel.done[kind] for kind in rates), channel.done
 
 
 def test_a_hopeless_line_gives_an_error_and_no_answer(there: Simulated) -> None:
