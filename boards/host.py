@@ -30,6 +30,11 @@ class Outcome:
     logits: np.ndarray
 
     @property
+    def classes(self) -> np.ndarray:
+        """The class of each image by the board's logits: int64 [images]."""
+        return np.asarray(self.logits.reshape(self.images, -1).argmax(axis=1))
+
+    @property
     def passed(self) -> bool:
         return self.images > 0 and self.mismatches == 0
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gatewright.hw.config import AcceleratorConfig
     from gatewright.sw.program import Program
 
-app = typer.Typer(help="Build, flash, run and simulate accelerators on FPGA boards.", no_args_is_help=True)
+app = typer.Typer(help="Build, flash, run and simulate accelerators on FPGA boards.", invoke_without_command=True)
 
 Source = Annotated[Path, typer.Argument(help="A run folder, or a TOML file with an [accelerator] table.", metavar="CONFIG|RUN")]
 RunName = Annotated[Path, typer.Argument(help="A run folder, or its name under runs/.", metavar="RUN")]
@@ -29,6 +29,12 @@ Images = Annotated[int, typer.Option("--images", min=1, help="How many test imag
 Timeout = Annotated[float, typer.Option("--timeout", min=0.01, help="Seconds after which a request is sent again.")]
 
 HEADINGS = {"luts": "LUTs", "flip_flops": "flip-flops", "block_rams": "block RAMs", "large_rams": "large RAMs", "dsps": "DSPs"}
+
+
+@app.callback()
+def options(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command("list")
@@ -135,7 +141,7 @@ def run(
     if simulate == (port is not None):
         raise BadInput("Give --port with a board's serial port, or --simulate; one of the two.")
     folder = run_folder(run)
-    program, codes = winner(folder), test_images(folder, images)
+    program, (codes, labels) = winner(folder), test_images(folder, images)
     if port is not None:
         outcome = classify(port, chosen.baud, program, codes, chosen.design_hz, timeout, output)
     else:
@@ -144,14 +150,19 @@ def run(
         simulator = simulated.build(program.config, words, chosen.single_port(words * program.config.operand_bits))
         with simulated.simulated(simulator) as there:
             outcome = classify(there.port, chosen.baud, program, codes, simulated.CLOCK_HZ, max(timeout, 2.0), output)
-    keys = {"images": outcome.images, "mismatches": outcome.mismatches, "cycles": list(outcome.cycles), "retries": outcome.retries}
+    correct = int((outcome.classes == labels).sum())
+    keys = {"board": board, "simulated": simulate, "images": outcome.images, "correct": correct}
+    keys |= {"mismatches": outcome.mismatches, "cycles": list(outcome.cycles), "retries": outcome.retries}
     keys |= {"cycles_predicted": outcome.cycles_predicted, "sessions": outcome.sessions, "seconds": round(outcome.seconds, 2)}
     cycles = ", ".join(f"{n:,}" for n in outcome.cycles)
+    unchecked = "whether the design fits it was not checked: gatewright board build does"
+    where = f"simulated {chosen.title} ({unchecked})" if simulate else f"{chosen.title} at {port}"
     text = (
-        f"{outcome.images} images, {outcome.mismatches} mismatches, {outcome.retries} retries; cycles a run: {cycles}, "
-        f"predicted {outcome.cycles_predicted:,}; {outcome.seconds:.1f} s"
+        f"{where}\n{outcome.images} images, {correct} classified rightly (accuracy {correct / outcome.images:.1%}); "
+        f"{outcome.mismatches} mismatches with the golden model, {outcome.retries} retries\n"
+        f"Cycles a run: {cycles}, predicted {outcome.cycles_predicted:,}; {outcome.seconds:.1f} s"
     )
-    output.emit(keys | {"simulated": simulate}, text)
+    output.emit(keys, text)
     raise typer.Exit(DONE if outcome.passed else FAILED)
 
 
@@ -200,17 +211,17 @@ def memory_words(program: "Program | None", words: int | None) -> int:
     return words or needed
 
 
-def test_images(folder: Path, images: int) -> "np.ndarray":
-    """Codes of the first test images of a run's data set."""
+def test_images(folder: Path, images: int) -> "tuple[np.ndarray, np.ndarray]":
+    """Codes and labels of the first test images of a run's data set."""
     from gatewright.dse.config import RunConfig
     from gatewright.sw.data import encode, load
 
     config = RunConfig(**read_toml(folder / RUN_CONFIG))
     dataset = load(config.data.dataset, config.data.folder, config.data.validation)
-    test = dataset.test().images
+    test = dataset.test()
     if images > len(test):
         raise BadInput(f"--images must be at most {len(test)}, the test images of {dataset.name}; got {images}.")
-    return encode(winner(folder).network.layers[0].layer.operator, test[:images], dataset.maximum)
+    return encode(winner(folder).network.layers[0].layer.operator, test.images[:images], dataset.maximum), test.labels[:images]
 
 
 def classify(port: str, baud: int, program: "Program", codes: "np.ndarray", clock_hz: float, timeout: float, output: Output) -> "Outcome":

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         status = INTERRUPTED
     except TyperException as error:
-        return complain(f"{error.format_message().rstrip('.')}. See gatewright --help.", error.exit_code)
+        return complain(usage(error), error.exit_code)
     except Exception as error:
         known = failure(error)
         if known is None:
@@ -54,6 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if status == INTERRUPTED:
         return complain("Interrupted.", INTERRUPTED)
     return status or DONE
+
+
+def usage(error: TyperException) -> str:
+    """What was wrong with the arguments, and whose help to read: that of the command they were for."""
+    context, text = getattr(error, "ctx", None), error.format_message().rstrip(". ")
+    return f"{text}{'' if text.endswith('?') else '.'} See {context.command_path if context else 'gatewright'} --help."
 
 
 def complain(text: str, status: int) -> int:

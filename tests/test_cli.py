@@ -99,6 +99,9 @@ def test_a_command_chooses_its_status(failing: Callable[[Callable[[], None]], in
     ("arguments", "text"),
     [
         (["nonsense"], "No such command 'nonsense'. See gatewright --help."),
+        (["doctro"], "No such command 'doctro'. Did you mean 'doctor'? See gatewright --help."),
+        (["board", "lst"], "No such command 'lst'. Did you mean 'list', 'largest'? See gatewright board --help."),
+        (["board", "flash", "x"], "Missing option '--board'. See gatewright board flash --help."),
         (["doctor", "--sed", "1"], "No such option: --sed"),
         (["doctor", "--seed", "one"], "Invalid value for '--seed'"),
         (["doctor", "extra"], "Got unexpected extra argument"),
