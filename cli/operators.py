@@ -28,6 +28,7 @@ def operators(
     quiet: Quiet = False,
 ) -> None:
     """Show every operator's area, energy per product and clock rate in each technology, beside published figures."""
+    from gatewright.sim.files import check
     from gatewright.sim.operators.cost import load, measure_all, save
     from gatewright.sim.operators.published import compare, published
     from gatewright.sim.operators.table import SHARING, costs_table, document
@@ -38,6 +39,8 @@ def operators(
         technology_named(name)  # says what is wrong with it, before minutes of work
     if out is not None and not measure:
         raise BadInput("--out writes what --measure finds: give both.")
+    if out is not None:
+        check(out)
     provenance, costs = measure_all(names, output.note, seed) if measure else load()
     if out is not None:
         save(out, provenance, costs)

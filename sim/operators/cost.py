@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from importlib import resources
+from itertools import product
 from pathlib import Path
 
 from pydantic import Field
@@ -13,7 +14,7 @@ from gatewright.hw.errors import BadInput
 from gatewright.hw.names import operator_named
 from gatewright.hw.noun import Noun
 from gatewright.hw.operators import modules
-from gatewright.sim import tools
+from gatewright.sim import files, tools
 from gatewright.sim.energy_analysis import energy
 from gatewright.sim.library import run_gates, synthesise
 from gatewright.sim.operators.block import STAGES, Block, block
@@ -33,13 +34,14 @@ LISTED = (
     ),
     *("fp32", "fp16", "bf16"),
 )
+REFERENCE = "int8"  # published ratios are to it
 
 
 class Part(Noun):
     """Some blocks: area, and energy for each product of the one element they belong to."""
 
-    area_um2: float = Field(ge=0)
-    energy_pj: float = Field(ge=0)
+    area_um2: float = Field(ge=0, allow_inf_nan=False)
+    energy_pj: float = Field(ge=0, allow_inf_nan=False)
 
 
 class OperatorCost(Noun):
@@ -51,12 +53,12 @@ class OperatorCost(Noun):
 
     operator: str
     technology: str
-    lanes: int
-    steps: int
+    lanes: int = Field(ge=1)
+    steps: int = Field(ge=1)
     element: Part
     edges: Part
     sources: Part
-    fmax_mhz_estimate: float
+    fmax_mhz_estimate: float = Field(gt=0, allow_inf_nan=False)
 
     def area_um2(self, sharing: int) -> float:
         """Of one lane, with its part of what `sharing` x `sharing` elements share."""
@@ -149,19 +151,38 @@ def shipped() -> Path:
 
 
 def save(path: Path, provenance: Provenance, costs: Sequence[OperatorCost]) -> None:
-    """One cost a line. Figures to six digits."""
+    """One cost a line, figures to six digits; the file is written whole or not at all."""
     lines = ",\n".join(f"  {json.dumps(_rounded(cost.model_dump()))}" for cost in costs)
-    path.write_text(f'{{\n "provenance": {provenance.to_json()},\n "costs": [\n{lines}\n ]\n}}\n')
+    files.write(path, f'{{\n "provenance": {provenance.to_json()},\n "costs": [\n{lines}\n ]\n}}\n')
 
 
 def load(path: Path | None = None) -> tuple[Provenance, list[OperatorCost]]:
-    """Read what `save` wrote; the package's own without a path. Raises BadInput for any other file."""
+    """Read what `save` wrote; the package's own without a path. Raises BadInput for any other file, or one with something missing."""
     path = path or shipped()
     try:
-        record = json.loads(path.read_text())
-        return Provenance(**record["provenance"]), [OperatorCost(**cost) for cost in record["costs"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{path} holds no operators' costs ({error}). Make it with gatewright operators --measure --out {path}.") from None
+        record = json.loads(path.read_text(encoding="utf-8"))
+        provenance, costs = Provenance(**record["provenance"]), [OperatorCost(**cost) for cost in record["costs"]]
+        _complete(costs)
+    except KeyError as error:
+        fault = f"there is no {error}"
+    except (BadInput, OSError, ValueError, TypeError) as error:
+        fault = str(error).rstrip(".")
+    else:
+        return provenance, costs
+    raise BadInput(f"{path} holds no operators' costs ({fault}). Make it with gatewright operators --measure --out {path}.")
+
+
+def _complete(costs: Sequence[OperatorCost]) -> None:
+    """Tables need every operator once in every technology, and the operator that ratios are to."""
+    pairs = [(cost.operator, cost.technology) for cost in costs]
+    if REFERENCE not in {name for name, _ in pairs}:
+        raise BadInput(f"there is no {REFERENCE}, which ratios are to")
+    names, technologies = (dict.fromkeys(column) for column in zip(*pairs, strict=True))
+    for pair in product(names, technologies):
+        if pairs.count(pair) != 1:
+            raise BadInput(f"{pair[0]} in {pair[1]} {'is missing' if pair not in pairs else 'occurs twice'}")
+    if free := [cost.technology for cost in costs if cost.operator == REFERENCE and not cost.element.energy_pj]:
+        raise BadInput(f"{REFERENCE} in {free[0]} has no energy, which ratios are to")
 
 
 def _rounded(value: object) -> object:

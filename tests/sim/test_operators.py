@@ -1,8 +1,10 @@
 """What a product costs: the blocks compute what the arithmetic says, costs are shared and compared as told, the page is up to date."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +15,9 @@ from gatewright.hw.errors import BadInput, Mismatch
 from gatewright.sim.library import run_gates, synthesise
 from gatewright.sim.operators import operands as source
 from gatewright.sim.operators.block import block
-from gatewright.sim.operators.cost import LISTED, OperatorCost, Part, load, measure_operator, measured_operators, save
+from gatewright.sim.operators.cost import LISTED, REFERENCE, OperatorCost, Part, load, measure_operator, measured_operators, save, shipped
 from gatewright.sim.operators.operands import Operands, operands
-from gatewright.sim.operators.published import Published, compare, published
+from gatewright.sim.operators.published import Published, compare, published, reference
 from gatewright.sim.operators.table import costs_table, document
 from gatewright.sim.technology import EMBEDDED, ihp130
 from gatewright.sw.checkpoint import Recipe, Trained
@@ -146,6 +148,58 @@ def test_files(tmp_path: Path) -> None:
     (tmp_path / "costs.json").write_text("{}")
     with pytest.raises(BadInput, match="holds no operators' costs"):
         load(tmp_path / "costs.json")
+
+
+def _without(*names: str) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]]]:
+    return lambda costs: [cost for cost in costs if cost["operator"] not in names]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_without("int8"), "there is no int8"),
+        (lambda costs: [], "there is no int8"),
+        (lambda costs: [c for c in costs if (c["operator"], c["technology"]) != ("bw4", "asap7")], "bw4 in asap7 is missing"),
+        (lambda costs: [*costs, costs[0]], "occurs twice"),
+        (lambda costs: [{**costs[0], "fmax_mhz_estimate": float("nan")}, *costs[1:]], "fmax_mhz_estimate: Input should be"),
+        (lambda costs: [{**costs[0], "element": {"area_um2": float("inf"), "energy_pj": 1}}, *costs[1:]], "area_um2: Input should be"),
+        (lambda costs: [{**costs[0], "element": {"area_um2": 1, "energy_pj": 0}}, *costs[1:]], "has no energy"),
+        (lambda costs: [{**costs[0], "lanes": 0}, *costs[1:]], "lanes: Input should be"),
+        (lambda costs: 7, "not iterable"),
+    ],
+)
+def test_a_file_of_costs_with_something_wrong_is_refused(tmp_path: Path, change: Callable[[Any], Any], message: str) -> None:
+    record = json.loads(shipped().read_text())
+    path = tmp_path / "costs.json"
+    path.write_text(json.dumps(record | {"costs": change(record["costs"])}))
+    with pytest.raises(BadInput, match=f"costs.json holds no operators' costs .*{message}"):
+        load(path)
+
+
+def test_the_costs_ratios_are_to_are_those_published() -> None:
+    assert reference() == REFERENCE
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "costs.json"
+    path.write_text("before")
+
+    def full(self: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device", str(target))
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(BadInput, match="the disk is full"):
+        save(path, *load())
+    assert [each.read_text() for each in tmp_path.iterdir()] == ["before"]
+
+
+def test_the_place_of_the_figures_is_looked_at_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gatewright.sim.operators.cost.measure_all", lambda *arguments: pytest.fail("it was measured"))
+    for out, message in ((tmp_path / "none" / "x.json", "there is no folder"), (tmp_path, "is a folder"), (Path("/proc/x"), "annot be")):
+        assert main.main(["operators", "--measure", "--out", str(out)]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_command(capsys: pytest.CaptureFixture[str]) -> None:
