@@ -1,6 +1,7 @@
 """`gatewright regress`: blocks measured and compared with the committed baseline."""
 
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,25 +33,34 @@ def regress(
     quiet: Quiet = False,
 ) -> int:
     """Measure hardware blocks and compare area, LUTs, cycles, energy and clock rate with a committed baseline."""
+    from amaranth.hdl import UnusedElaboratable
+
     from gatewright.sim import tools
     from gatewright.sim.regress.baseline import Baseline, Entry, baseline_path, check, compare
-    from gatewright.sim.regress.plan import Plan
+    from gatewright.sim.regress.plan import Plan, naming
     from gatewright.sim.regress.run import TOOLS, measure
 
+    warnings.simplefilter("ignore", UnusedElaboratable)  # a block that cannot be made or elaborated is reported once, and better
     output, started = Output(as_json, quiet), time.monotonic()
-    plan, folder, path = Plan(**read_toml(file)), file.parent, baseline_path(file)
+    plan, folder, path = Plan.of(read_toml(file), file), file.parent, baseline_path(file)
     chosen = plan.choose(block or [])
     if update and block:
         raise BadInput("--update rewrites the baseline whole: leave out --block.")
-    technology = plan.cells(folder)
-    definitions = {each.name: plan.definition(each, folder, seed) for each in chosen}
+    with naming(str(file)):
+        technology = plan.cells(folder)
+    definitions = {}
+    for each in chosen:
+        with naming(f"{file}, block {each.name}"):
+            definitions[each.name] = plan.definition(each, folder, seed)
     old = _old(path) if update else Baseline.read(path)
     if old is not None and not update:
         check(old, definitions, not block, technology.hash, path)
     entries = {}
     for i, each in enumerate(chosen, 1):
         output.note(f"[{i}/{len(chosen)}] {each.name}")
-        entries[each.name] = Entry(definition=definitions[each.name], figures=measure(plan, each, folder, technology, seed))
+        with naming(f"{file}, block {each.name}"):
+            figures = measure(plan, each, folder, technology, seed)
+        entries[each.name] = Entry(definition=definitions[each.name], figures=figures)
     before = old.blocks if old else {}
     rows = [
         row

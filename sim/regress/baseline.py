@@ -1,20 +1,19 @@
 """The committed figures, and how those of today compare with them."""
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import FiniteFloat
+from pydantic import Field
 
 from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
-from gatewright.sim.cache import writing
+from gatewright.sim import files
 from gatewright.sim.regress.plan import BETTER_DOWN, Figure
 
-Figures = dict[Figure, FiniteFloat | None]
+Number = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
+Figures = dict[Figure, Number | None]
 Verdict = Literal["same", "within", "regressed", "improved"]
 
 
@@ -46,17 +45,7 @@ class Baseline(Noun):
 
     def write(self, path: Path) -> None:
         """Replace the file, whole or not at all."""
-        text = json.dumps(json.loads(self.to_json()), indent=1) + "\n"
-        with writing(path):
-            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    file.write(text)
-                Path(name).chmod(0o644)
-                Path(name).replace(path)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
+        files.write(path, json.dumps(json.loads(self.to_json()), indent=1) + "\n")
 
 
 class Row(Noun):

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import traceback
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Elaboratable
+from amaranth.lib.wiring import Component
 from numpy.typing import NDArray
 
 from gatewright.hw.config import AcceleratorConfig, Operator
@@ -33,31 +34,48 @@ Arrays = Mapping[str, NDArray[Any]]
 def load(block: Block, folder: Path) -> Design:
     """The component a block names, made with its arguments. Raises BadInput for one that cannot be found or made."""
     make = _find(block.component or "", folder)
-    try:
+    with _blaming(f"{block.component} cannot be made with {block.arguments}"):
         component = make(**{name: _argument(make, name, value) for name, value in block.arguments.items()})
+    if not isinstance(component, Component | str):
+        raise BadInput(
+            f"{block.component} must be an Amaranth component (a wiring.Component, whose ports are known), a function that makes one, "
+            "or one that gives Verilog text."
+        )
+    with _blaming(f"{block.component} cannot be elaborated"):
+        return Design.of(component)
+
+
+@contextmanager
+def _blaming(what: str) -> Iterator[None]:
+    """Whatever a user's code raises, sys.exit too, is one paragraph with the place where it was raised."""
+    try:
+        yield
     except GatewrightError:
         raise
-    except Exception as error:  # a user's code: whatever it raises, its arguments were not accepted
-        raise BadInput(f"{block.component} cannot be made with {block.arguments}: {type(error).__name__}: {error}") from error
-    if not isinstance(component, Elaboratable | str):
-        raise BadInput(f"{block.component} must be an Amaranth component, a function that makes one, or one that gives Verilog text.")
-    return Design.of(component)
+    except (Exception, SystemExit) as error:
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        raise BadInput(f"{what}: {message.rstrip('.')}{_place(error)}.") from error
+
+
+def _place(error: BaseException) -> str:
+    """The innermost frame with a file; frames of this module and of the importer say nothing about the user's."""
+    if isinstance(error, SyntaxError):
+        return f" at {error.filename}:{error.lineno}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__ and frame.filename[0] != "<"]
+    frames = [frame for frame in frames if Path(frame.filename).parent.name != "importlib"]
+    return f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
 def _find(spec: str, folder: Path) -> Any:
     home, _, name = spec.rpartition(":")
     if not home or not name:
         raise BadInput(f"component must be file.py:Name or package.module:Name; got {spec!r}.")
-    try:
+    with _blaming(f"{home} cannot be imported"):
         if home.endswith(".py"):
             module = _from_file(existing(folder, home))
         else:
             with _importable(folder):
                 module = importlib.import_module(home)
-    except GatewrightError:
-        raise
-    except Exception as error:  # a user's module may raise anything while it is imported
-        raise BadInput(f"{home} cannot be imported: {type(error).__name__}: {error}") from error
     if not callable(getattr(module, name, None)):
         raise BadInput(f"{home} has no class or function {name!r}.")
     return getattr(module, name)

@@ -1,12 +1,14 @@
 """What a regression file says: blocks, what drives them, and how much each figure may move."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from gatewright.hw.errors import BadInput
+from gatewright.hw.errors import BadInput, GatewrightError
 from gatewright.hw.noun import Noun
 from gatewright.sim import cache
 from gatewright.sim.technology import Technology, from_liberty, technology_named
@@ -21,6 +23,7 @@ BETTER_DOWN: Mapping[Figure, bool] = {
     "fmax_mhz_estimate": False,
 }
 Tolerances = dict[Figure, float]
+_Noun = TypeVar("_Noun", bound=Noun)
 
 
 class Drive(Noun):
@@ -63,6 +66,13 @@ class Block(Noun):
     images: int = Field(default=32, ge=1, le=512)
     tolerance: Tolerances = {}
 
+    @field_validator("operations", mode="before")
+    @classmethod
+    def _above_zero(cls, value: Any) -> Any:
+        if isinstance(value, str) or (type(value) in (int, float) and 0 < value < math.inf):
+            return value
+        raise ValueError("must be a finite number above 0, or the name of a port of one bit")
+
     @model_validator(mode="after")
     def _check(self) -> "Block":
         if (self.component is None) == (self.accelerator is None):
@@ -83,7 +93,7 @@ class Plan(Noun):
 
     technology: str = "ihp130"
     liberty: tuple[str, ...] = ()
-    clock_ns: float = Field(default=20.0, gt=0)
+    clock_ns: float = Field(default=20.0, gt=0, allow_inf_nan=False, strict=True)
     fpga: Literal["ice40", "ecp5"] = "ice40"
     tolerance: Tolerances = {}
     block: tuple[Block, ...] = Field(min_length=1)
@@ -95,10 +105,15 @@ class Plan(Noun):
         names = [block.name for block in self.block]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"blocks must have different names; {', '.join(twice)} occurs twice")
-        for where, tolerance in [("", self.tolerance), *((block.name, block.tolerance) for block in self.block)]:
-            if negative := [figure for figure, percent in tolerance.items() if not percent >= 0]:
-                raise ValueError(f"{where or 'the file'}: the tolerance of {', '.join(negative)} must be a percentage of 0 or more")
         return self
+
+    @classmethod
+    def of(cls, tables: Mapping[str, Any], file: Path) -> "Plan":
+        """The tables of a regression file. Raises BadInput with the file and the block."""
+        blocks = tables.get("block")
+        if not isinstance(blocks, list):
+            return _noun(cls, tables, str(file))
+        return _noun(cls, {**tables, "block": tuple(_block(table, file, i) for i, table in enumerate(blocks, 1))}, str(file))
 
     def choose(self, names: list[str]) -> tuple[Block, ...]:
         """The blocks of these names, in the file's order; all, if there are none. Raises BadInput for a name that no block has."""
@@ -128,3 +143,43 @@ def existing(folder: Path, name: str) -> Path:
     if not (path := folder / name).is_file():
         raise BadInput(f"There is no file {path}; paths are relative to the regression file.")
     return path
+
+
+@contextmanager
+def naming(where: str) -> Iterator[None]:
+    """Errors begin with where they belong: a file, or a block of it."""
+    try:
+        yield
+    except GatewrightError as error:
+        raise type(error)(f"{where}: {error}") from error
+
+
+def _block(table: Any, file: Path, number: int) -> Block:
+    where = f"{file}, block {table.get('name', number) if isinstance(table, Mapping) else number}"
+    if isinstance(table, Mapping) and isinstance(drives := table.get("stimulus"), Mapping):
+        given = {
+            name: _noun(Drive, drive, f"{where}, stimulus.{name}") if isinstance(drive, Mapping) else drive
+            for name, drive in drives.items()
+        }
+        table = {**table, "stimulus": given}
+    return _noun(Block, table, where)
+
+
+def _noun(kind: type[_Noun], table: Any, where: str) -> _Noun:
+    if not isinstance(table, Mapping):
+        raise BadInput(f"{where}: must be a table of keys and values; got {table!r}.")
+    _known(table, kind.model_fields, "a known key; known", where)
+    if isinstance(tolerance := table.get("tolerance"), Mapping):
+        _known(tolerance, BETTER_DOWN, "a figure; the figures", f"{where}, tolerance")
+        if wrong := [name for name, percent in tolerance.items() if type(percent) not in (int, float) or not 0 <= percent < math.inf]:
+            raise BadInput(f"{where}: the tolerance of {', '.join(wrong)} must be a percentage of 0 or more; got {tolerance[wrong[0]]!r}.")
+    try:
+        return kind(**table)
+    except BadInput as error:
+        raise BadInput(f"{where}: {str(error).removeprefix(f'{kind.__name__}: ')}") from None
+
+
+def _known(table: Mapping[str, Any], known: Collection[str], what: str, where: str) -> None:
+    if unknown := [name for name in table if name not in known]:
+        verb = "are" if len(unknown) > 1 else "is"
+        raise BadInput(f"{where}: {', '.join(unknown)} {verb} not {what} are {', '.join(known)}.")

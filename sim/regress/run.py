@@ -4,7 +4,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from gatewright.hw.errors import GatewrightError
 from gatewright.sim import cache, tools
 from gatewright.sim.regress import accelerator, component
 from gatewright.sim.regress.baseline import Figures
@@ -36,27 +35,24 @@ _SOURCES = (
 
 
 def measure(plan: Plan, block: Block, folder: Path, technology: Technology, seed: int) -> Figures:
-    """The figures of one block, to `DIGITS` digits. Errors name the block."""
-    try:
-        if block.component is None:
-            return _rounded(accelerator.measure(block, technology, plan.clock_ns, plan.fpga, seed))
-        design = component.load(block, folder)
-        key = cache.key(
-            verilog=cache.digest(design.verilog.encode()),
-            signed=sorted(name for name, port in design.ports.items() if port.signed),
-            definition=plan.definition(block, folder, seed),
-            technology=technology.hash,
-            tools=tools.versions(*TOOLS),
-            sources=_digests(),
-        )
+    """The figures of one block, to `DIGITS` digits."""
+    if block.component is None:
+        return _rounded(accelerator.measure(block, technology, plan.clock_ns, plan.fpga, seed))
+    design = component.load(block, folder)
+    key = cache.key(
+        verilog=cache.digest(design.verilog.encode()),
+        signed=sorted(name for name, port in design.ports.items() if port.signed),
+        definition=plan.definition(block, folder, seed),
+        technology=technology.hash,
+        tools=tools.versions(*TOOLS),
+        sources=_digests(),
+    )
 
-        def run() -> Any:
-            driven = component.stimulus(design, block, folder, seed)
-            return component.measure(design, block, driven, technology, plan.clock_ns, plan.fpga)
+    def run() -> Any:
+        driven = component.stimulus(design, block, folder, seed)
+        return component.measure(design, block, driven, technology, plan.clock_ns, plan.fpga)
 
-        return _rounded(cache.value("regress", key, run))
-    except GatewrightError as error:
-        raise type(error)(f"Block {block.name}: {error}") from error
+    return _rounded(cache.value("regress", key, run))
 
 
 def _rounded(figures: Figures) -> Figures:
