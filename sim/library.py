@@ -29,12 +29,18 @@ Engine = Literal["verilator", "gates"]
 Arrays = Mapping[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Synthesis:
     """A design in the cells of a technology. Areas in um2; memories are macros, with areas of their own."""
 
     netlist: Netlist
     technology: Technology
+
+    def __repr__(self) -> str:
+        return (
+            f"Synthesis({self.netlist.name}: {self.area_um2:.6g} um2, {sum(self.cells.values())} cells, "
+            f"{self.flip_flops} flip-flops, {self.technology.name})"
+        )
 
     @property
     def area_um2(self) -> float:

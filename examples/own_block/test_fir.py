@@ -5,7 +5,7 @@ import pytest
 from fir import TAPS, Filter, SymmetricFilter
 
 from gatewright.hw.errors import Mismatch
-from gatewright.sim import assert_equivalent, energy, luts, simulate, synthesise
+from gatewright.sim import assert_equivalent, energy, luts, mutate, simulate, synthesise
 
 SAMPLES = np.random.default_rng(1).integers(-128, 128, 200)
 
@@ -48,3 +48,7 @@ def test_waiting_costs_little_but_the_clock():
     busy, idle = (energy(SymmetricFilter(), {"x": SAMPLES, "valid": valid}) for valid in (1, 0))
     assert idle.per_cycle_pj < busy.per_cycle_pj
     assert idle.parts["clock"] > 0.8 * idle.logic_pj
+
+
+def test_the_bench_finds_faults():
+    assert mutate(SymmetricFilter(), "bench_fir", count=10, seed=1).value == 1

@@ -248,6 +248,15 @@ def test_designs_that_cannot_be_are_refused(call, message):
         call()
 
 
+def test_a_synthesis_is_shown_in_a_line():
+    synthesis = synthesise(Mac())
+    shown = repr(synthesis)
+    assert shown == str(synthesis)
+    assert "\n" not in shown
+    assert shown.startswith(f"Synthesis(Mac: {synthesis.area_um2:.6g} um2, ")
+    assert shown.endswith(f"{synthesis.flip_flops} flip-flops, ihp130)")
+
+
 def test_names_are_functions_and_come_late():
     assert callable(gatewright.sim.energy)
     assert {name for name in gatewright.sim.__all__ if not hasattr(gatewright.sim, name)} == set()
@@ -258,14 +267,14 @@ def test_names_are_functions_and_come_late():
 
 
 def run(*command, cwd):
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{cwd}"}
     return subprocess.run([sys.executable, *command], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_the_example_passes_its_own_tests():
     done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=ROOT / "examples" / "own_block")
     assert done.returncode == 0, done.stdout
-    assert "7 passed" in done.stdout
+    assert "8 passed" in done.stdout
 
 
 def test_the_tutorial_runs():
