@@ -216,12 +216,17 @@ def test_files_the_user_names(tmp_path: Path) -> None:
 
 def test_run_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(BadInput, match=r"digits-1 is not a run folder .*: there is no run in runs/ yet; `gatewright explore` makes one"):
+    with pytest.raises(
+        BadInput, match=r"There is no file or run folder digits-1: there is no run in runs/ yet; `gatewright explore` makes one"
+    ):
         common.run_folder(Path("digits-1"))
     folder = Path("runs/digits-1")
     folder.mkdir(parents=True)
     (folder / common.RUN_CONFIG).write_text("")
     assert common.run_folder(Path("digits-1")) == folder
     assert common.run_folder(folder) == folder
-    with pytest.raises(BadInput, match="digits-2 is not a run folder .*: the runs here are digits-1"):
+    with pytest.raises(BadInput, match="There is no file or run folder digits-2: the runs here are digits-1"):
         common.run_folder(Path("digits-2"))
+    Path("digits-3").mkdir()
+    with pytest.raises(BadInput, match=r"digits-3 is not a run folder \(it has no config.toml\): the runs here are digits-1"):
+        common.run_folder(Path("digits-3"))
