@@ -20,7 +20,7 @@ MUTANTS = {  # module, what stands there first, what replaces it
     "a block's end comes one cycle off": ("sequencer", " == ", " != "),
     "bias is taken away": (r"channel\w*", " + ", " - "),
     "the threshold leaves out zero": (r"channel\w*", " >= ", " > "),
-    "the store's addresses run backwards": ("store", " + ", " - "),
+    "the store's addresses run backwards": ("store", "address_word + ", "address_word - "),
     "the drain never ends": ("drain", " == ", " != "),
     "padding reaches one pixel into the image": ("image", " < ", " <= "),
 }
