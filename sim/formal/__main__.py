@@ -15,7 +15,9 @@ PARTS: dict[str, Callable[[], Iterator[Claim]]] = {
     "blocks": lambda: (claim for name in blocks.CONFIGS for claim in blocks.claims(name)),
     "operators": operators.claims,
 }
-KNOWN_UNDECIDED: frozenset[tuple[str, str]] = frozenset()  # pairs of block and claim; see docs/formal.md
+KNOWN_UNDECIDED = frozenset(
+    {("lanes0 (streams)", "gates equal Verilog"), ("lanes0_0 (split)", "gates equal Verilog")}
+)  # see docs/formal.md
 ROW = "{:34} {:34} {:14} {:36} {:10} {:>7}"
 
 

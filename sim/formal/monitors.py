@@ -241,7 +241,11 @@ class FetchMonitor(Monitor):
 
 
 class SystemMonitor(Monitor):
-    """The host holds its words and external memory its data until they are taken."""
+    """The host holds its words and external memory its data until they are taken.
+
+    Of a write only the address is looked at: its data are the output buffer's, which is cut out here; the store's monitor, which knows
+    that a memory holds what was read, has them.
+    """
 
     properties = ("answer_held_until_ready", "request_held_until_ready", "write_held_until_ready")
 
@@ -257,9 +261,7 @@ class SystemMonitor(Monitor):
             self.holds_request_held_until_ready.eq(
                 held(m, system.request_valid, self.request_ready, Cat(system.request_address, system.request_length), "request")
             ),
-            self.holds_write_held_until_ready.eq(
-                held(m, system.write_valid, self.write_ready, Cat(system.write_address, system.write_data), "write")
-            ),
+            self.holds_write_held_until_ready.eq(held(m, system.write_valid, self.write_ready, system.write_address, "write")),
         ]
         return m
 
