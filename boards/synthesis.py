@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 
 from gatewright.boards.board import Board, Resources
@@ -63,14 +63,14 @@ def synthesise(board: Board, verilog: str, single_port: bool) -> Netlist:
     `single_port`: the external memory goes to the large single-port blocks. Cached by content.
     """
     first = _run(board, verilog, single_port, ())
-    surplus = first.resources.dsps - board.budget.dsps
+    surplus: float = first.resources.dsps - board.budget.dsps
     if surplus <= 0:
         return first
     dsps = _CELLS[board.family]["dsps"]
-    each: Counter[str] = Counter()
+    each: defaultdict[str, float] = defaultdict(float)
     for name, kind in _cells(first.json):
         if match := _ELEMENT.search(name):
-            each[match[0]] += dsps.get(kind, 0)  # type: ignore[assignment]
+            each[match[0]] += dsps.get(kind, 0)
     soft = []
     for element in sorted(each, reverse=True):
         if surplus > 0 and each[element] > 0:

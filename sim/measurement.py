@@ -18,6 +18,7 @@ from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.datapath import datapaths
 from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
+from gatewright.sim import files
 from gatewright.sim.accelerator import Measured, block_kind
 from gatewright.sim.netlist import Netlist, Path_
 from gatewright.sim.technology import Technology
@@ -178,12 +179,7 @@ def save(measurements: Iterable[Measurement], path: Path) -> None:
     """Write a file that `load` reads, whole or not at all."""
     records = [json.loads(measurement.to_json()) for measurement in measurements]
     lines = ",\n".join(json.dumps(record, separators=(",", ":")) for record in records)
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        partial.write_text(f'{{"format": {FORMAT}, "measurements": [\n{lines}\n]}}\n')
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    files.write(path, f'{{"format": {FORMAT}, "measurements": [\n{lines}\n]}}\n')
 
 
 def load(path: Path) -> tuple[Measurement, ...]:

@@ -5,7 +5,6 @@
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from amaranth.lib.wiring import Component
@@ -19,6 +18,7 @@ from gatewright.hw.stochastic.parallel_counter import ParallelCounter
 from gatewright.hw.stochastic.sharing import Rotation, Sharing
 from gatewright.hw.stochastic.tanh import StochasticTanh
 from gatewright.sim import library
+from gatewright.sw.stochastic.measure import publish
 
 STREAMS, BITS, LENGTH, PLAYED = 64, 8, 256, 8  # streams of 8-bit values, 256 cycles each, eight values one after the other
 BEGIN, END = "<!-- gates: begin -->\n", "<!-- gates: end -->"
@@ -86,15 +86,10 @@ def row(name: str, block: Component, inputs: dict[str, object], streams: int) ->
 
 
 def main(arguments: list[str]) -> None:
-    """Print the tables, or rewrite them in a file between its two marks."""
+    """The tables, printed or rewritten in a page."""
     head = ["", "| block | um2 a stream | fJ a stream and cycle |", "|---|---|---|"]
     text = "\n".join([*lines_of_generators(), *head, *(row(*block) for block in blocks())]) + "\n"
-    if not arguments:
-        print(text, end="")
-        return
-    path = Path(arguments[0])
-    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    path.write_text(before + BEGIN + text + END + rest.partition(END)[2], encoding="utf-8")
+    publish(arguments, text, BEGIN, END)
 
 
 if __name__ == "__main__":

@@ -224,15 +224,19 @@ def tables(setting: Setting) -> str:
     return "\n".join([*lines, *grid(setting.trials)]) + "\n"
 
 
-def main(arguments: list[str]) -> None:
-    """Print the tables, or rewrite them in a file between its two marks."""
-    text = tables(Setting())
+def publish(arguments: list[str], text: str, begin: str, end: str) -> None:
+    """Print a text, or put it into the file that the arguments name, between its two marks."""
     if not arguments:
         print(text, end="")
         return
     path = Path(arguments[0])
-    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    path.write_text(before + BEGIN + text + END + rest.partition(END)[2], encoding="utf-8")
+    before, _, rest = path.read_text(encoding="utf-8").partition(begin)
+    path.write_text(before + begin + text + end + rest.partition(end)[2], encoding="utf-8")
+
+
+def main(arguments: list[str]) -> None:
+    """The tables, printed or rewritten in a page."""
+    publish(arguments, tables(Setting()), BEGIN, END)
 
 
 if __name__ == "__main__":
