@@ -117,7 +117,8 @@ def equations(item: Sample) -> Equations:
             result.area.setdefault(part.family, Rows()).add(part.area, area, max(area, 1e-3 * m.area_um2))
         for layer, work in zip(m.layers, item.work, strict=True):
             whole = sum(sum(causes) for causes in layer.energy.values())
-            clock, leakage, moved = layer.energy.get(part.key, (0.0, 0.0, 0.0))
+            clock, leakage, settled, glitches = layer.energy.get(part.key, (0.0, 0.0, 0.0, 0.0))
+            moved = settled + glitches
             scale = clock + leakage + moved + FLOOR * whole
             if flips:
                 result.clock.setdefault(part.family, Rows()).add({"cycle": flips * layer.cycles}, clock, scale)

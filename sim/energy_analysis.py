@@ -86,7 +86,16 @@ class _Analysis:
         driven = [nets for port, nets in self.netlist.inputs.items() if self.netlist.clock not in nets]
         ports = sum(float(self._switching(nets).sum()) for nets in driven)
         memories = tuple(self._memory(memory) for memory in self.netlist.memories)
-        return EnergyReport(self.netlist, self.cycles, self.period, **arrays, ports_pj=ports, memories=memories)
+        return EnergyReport(
+            self.netlist,
+            self.cycles,
+            self.period,
+            **arrays,
+            ports_pj=ports,
+            memories=memories,
+            glitches=np.zeros(self.netlist.size),
+            timed_cycles=0,
+        )
 
     def _switching(self, nets: NDArray[np.int32]) -> Floats:
         """Energy in pJ on the load of some nets."""

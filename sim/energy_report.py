@@ -1,12 +1,15 @@
 """Where the joules went: per cell, per block, per type of cell, per memory."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from gatewright.sim.liberty_syntax import Floats
 from gatewright.sim.memories import MemoryCost
 from gatewright.sim.netlist import Netlist, Path_
+
+Activity = Literal["timed", "zero_delay"]
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,10 @@ class MemoryEnergy:
 class EnergyReport:
     """Energies in pJ over `cycles` cycles. Arrays have one entry per cell, in the order of `netlist.each_cell()`.
 
-    `cycles` counts every stream's. `ports_pj` is the switching of nets that input ports drive. Blocks are chains of instance
-    names, cut at a depth. Nets that a memory drives are logic, and belong to the memory's block.
+    `cycles` counts every stream's. `switching` and `internal` are those of settled values; `glitches` is what the transitions between
+    them add, on nets and inside cells, seen in `timed_cycles` of the cycles (0: nobody looked, and the energies are zero-delay).
+    `ports_pj` is the switching of nets that input ports drive. Blocks are chains of instance names, cut at a depth. Nets that a memory
+    drives are logic, and belong to the memory's block.
     """
 
     netlist: Netlist
@@ -44,16 +49,28 @@ class EnergyReport:
     leakage: Floats
     ports_pj: float
     memories: tuple[MemoryEnergy, ...]
+    glitches: Floats
+    timed_cycles: int
+
+    @property
+    def activity(self) -> Activity:
+        """Which transitions the energies hold: of settled values alone, or glitches too."""
+        return "timed" if self.timed_cycles else "zero_delay"
 
     @property
     def parts(self) -> dict[str, float]:
         """Energy of the logic by cause."""
-        sums = {name: float(getattr(self, name).sum()) for name in ("switching", "internal", "clock", "leakage")}
+        sums = {name: float(getattr(self, name).sum()) for name in ("switching", "internal", "clock", "leakage", "glitches")}
         return sums | {"switching": sums["switching"] + self.ports_pj + sum(memory.output_pj for memory in self.memories)}
 
     @property
     def logic_pj(self) -> float:
         return sum(self.parts.values())
+
+    @property
+    def zero_delay_pj(self) -> float:
+        """Energy of the logic without glitches."""
+        return self.logic_pj - self.parts["glitches"]
 
     @property
     def memory_pj(self) -> float:
@@ -76,7 +93,7 @@ class EnergyReport:
     @property
     def cells(self) -> Floats:
         """Energy of every cell."""
-        return self.switching + self.internal + self.clock + self.leakage
+        return self.switching + self.internal + self.clock + self.leakage + self.glitches
 
     def by_path(self, depth: int | None = None) -> dict[Path_, float]:
         """Energy of the logic of every block; the top, the empty tuple, includes the nets of input ports."""

@@ -1,8 +1,8 @@
 """`Measurement`: one complete accelerator, synthesised and simulated, as numbers with their provenance.
 
 Area and energy are split by part: the blocks of `block_kind`, and inside the grid the lanes, stream encoders and number sources of every
-operator apart (`lanes:int8x8u`, `encoder.weight:sc_...`). Energy has three causes: the clock (pins and insides of flip-flops), leakage,
-and all that toggles for data (dynamic).
+operator apart (`lanes:int8x8u`, `encoder.weight:sc_...`). Energy has four causes: the clock (pins and insides of flip-flops), leakage,
+nets that settle at another value than in the cycle before (settled), and their further transitions on the way (glitches).
 """
 
 import json
@@ -26,7 +26,10 @@ from gatewright.sw.counts import count
 from gatewright.sw.mapping import Mapping
 from gatewright.sw.models import Architecture
 
-FORMAT = 1
+FORMAT = 2
+
+
+Causes = tuple[float, float, float, float]
 
 
 class Part(Noun):
@@ -41,14 +44,16 @@ class Part(Noun):
 class LayerMeasurement(Noun):
     """One layer of a run: what was counted, and the energy of every part in pJ, all per run of the program.
 
-    `energy` holds (clock, leakage, dynamic) by part. `accesses` are reads and writes of every memory in the cycles simulated and counted,
-    over all streams: `sampled` says which part of the layer's cycles those were (1.0: all of them).
+    `energy` holds (clock, leakage, settled, glitches) by part. `accesses` are reads and writes of every memory in the cycles simulated and
+    counted, over all streams: `sampled` says which part of the layer's cycles those were (1.0: all of them), `timed` in which part of them
+    glitches were counted (0.0: in none, and they are left out).
     """
 
     operator: str
     cycles: int = Field(ge=1)
     sampled: float = Field(gt=0)
-    energy: dict[str, tuple[float, float, float]]
+    timed: float = Field(ge=0)
+    energy: dict[str, Causes]
     accesses: dict[str, tuple[int, int]]
     memory_pj: float = Field(ge=0)
 
@@ -78,8 +83,13 @@ class Measurement(Noun):
 
     @property
     def energy_pj(self) -> float:
-        """Energy of the logic per run of the program."""
+        """Energy of the logic per run of the program, glitches included."""
         return sum(sum(causes) for layer in self.layers for causes in layer.energy.values())
+
+    @property
+    def zero_delay_pj(self) -> float:
+        """The same without glitches."""
+        return sum(sum(causes[:3]) for layer in self.layers for causes in layer.energy.values())
 
 
 def part_of(path: Path_, config: AcceleratorConfig) -> str:
@@ -106,15 +116,16 @@ def describe(measured: Measured, name: str, architecture: Architecture, operands
     layers = []
     for i, (report, layer, counts) in enumerate(zip(measured.layers, schedule.workload.layers, count(schedule), strict=True)):
         factor = measured.scale(i)
-        causes = _by_part(netlist, keys, np.stack([report.clock, report.leakage, report.switching + report.internal]))
-        causes.setdefault("system", np.zeros(3))[2] += report.ports_pj
+        causes = _by_part(netlist, keys, np.stack([report.clock, report.leakage, report.switching + report.internal, report.glitches]))
+        causes.setdefault("system", np.zeros(4))[2] += report.ports_pj
         for memory in report.memories:
-            causes.setdefault("memory_port", np.zeros(3))[2] += memory.output_pj
+            causes.setdefault("memory_port", np.zeros(4))[2] += memory.output_pj
         layers.append(
             LayerMeasurement(
                 operator=layer.operator.name,
                 cycles=counts.cycles,
                 sampled=report.cycles / measured.streams / counts.cycles,
+                timed=report.timed_cycles / measured.streams / counts.cycles,
                 energy={key: _rounded(values * factor) for key, values in causes.items() if values.any()},
                 accesses={".".join(memory.path[1:]): (memory.reads, memory.writes) for memory in report.memories},
                 memory_pj=report.memory_pj * factor,
@@ -169,10 +180,10 @@ def _by_part(netlist: Netlist, keys: list[str], causes: np.ndarray) -> dict[str,
     return result
 
 
-def _rounded(values: np.ndarray) -> tuple[float, float, float]:
+def _rounded(values: np.ndarray) -> Causes:
     """Six significant digits."""
-    clock, leakage, dynamic = (float(f"{value:.6g}") for value in values)
-    return clock, leakage, dynamic
+    clock, leakage, settled, glitches = (float(f"{value:.6g}") for value in values)
+    return clock, leakage, settled, glitches
 
 
 def save(measurements: Iterable[Measurement], path: Path) -> None:
@@ -189,6 +200,8 @@ def load(path: Path) -> tuple[Measurement, ...]:
         record: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} is not a file of measurements ({error}). {remedy}") from None
+    if isinstance(record, dict) and record.get("format") == 1:
+        record = _with_glitches(record)
     if not isinstance(record, dict) or record.get("format") != FORMAT or not isinstance(record.get("measurements"), list):
         found = record.get("format") if isinstance(record, dict) else type(record).__name__
         raise BadInput(f"{path}: measurements have format {FORMAT}; got {found}. {remedy}")
@@ -196,6 +209,14 @@ def load(path: Path) -> tuple[Measurement, ...]:
         return tuple(Measurement(**fields) for fields in record["measurements"])
     except (BadInput, TypeError) as error:
         raise BadInput(f"{path} holds a damaged measurement: {error} {remedy}") from None
+
+
+def _with_glitches(record: dict[str, Any]) -> dict[str, Any]:
+    """Format 1, which knew no glitches, as format 2."""
+    for measurement in record["measurements"]:
+        for layer in measurement.get("layers", ()):
+            layer |= {"timed": 0.0, "energy": {part: [*causes, 0.0] for part, causes in layer["energy"].items()}}
+    return record | {"format": FORMAT}
 
 
 def shipped() -> Path:

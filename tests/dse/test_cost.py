@@ -170,8 +170,8 @@ def test_measurements_of_two_technologies_are_refused(model: CostModel) -> None:
     ("text", "message"),
     [
         ("{", "is not a file of measurements"),
-        ("[]", "measurements have format 1; got list"),
-        ('{"format": 7, "measurements": []}', "measurements have format 1; got 7"),
+        ("[]", "measurements have format 2; got list"),
+        ('{"format": 7, "measurements": []}', "measurements have format 2; got 7"),
         ('{"format": 1, "measurements": [{"name": "x"}]}', "holds a damaged measurement: .*config"),
     ],
 )
