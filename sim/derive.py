@@ -4,11 +4,13 @@
     python -m gatewright.sim.derive sky130 sky130_fd_sc_hd__tt_025C_1v80.lib sim/data/
     python -m gatewright.sim.derive asap7 asap7sc7p5t_*_RVT_TT_nldm_*.lib sim/data/
     python -m gatewright.sim.derive memories ihp-sram/ sim/data/
+    python -m gatewright.sim.derive table sram_cacti7.csv sim/data/
 
 The cells are those that Yosys and abc use for Gatewright's blocks when they may use all: mapping without constraints picks only
 cells of the least drive strength. Cells used less than once in a thousand are left out, and so are those for power domains.
 """
 
+import csv
 import json
 import re
 import sys
@@ -112,6 +114,33 @@ def derive_memories(folder: Path) -> str:
     return f'{json.dumps(header, indent=1)[:-2]},\n "macros": [\n{macros}\n ]\n}}\n'
 
 
+TABLE_FIGURES = ("read_pj", "write_pj", "access_ns", "area_um2")
+TABLE_VOLTS = {90: 0.9, 45: 0.7, 22: 0.6}  # of ITRS low operating power in CACTI's files of process parameters
+
+
+def derive_table(path: Path) -> str:
+    """Runs of CACTI 7 as JSON text: for each process figures by capacity (rows) and word (columns), null where there is no run."""
+    with path.open() as file:
+        rows = {tuple(int(row[name]) for name in ("technology_nm", "capacity_bytes", "word_bytes")): row for row in csv.DictReader(file)}
+    capacities, words = (sorted({key[i] for key in rows}) for i in (1, 2))
+    header = {
+        "source": "CACTI 7 (HP Labs) runs: SRAM, one port, 330 K, ITRS low operating power",
+        "licence": "figures computed with CACTI 7, no text of its files",
+        "made_by": "gatewright.sim.derive: energies, access time and area; leakage is left out, it is of another kind of transistor",
+        "units": "um2, pJ, ns",
+        "capacity_bytes": capacities,
+        "word_bytes": words,
+    }
+    processes = []
+    for nm, volts in TABLE_VOLTS.items():
+        figures = []
+        for name in TABLE_FIGURES:
+            lines = [json.dumps([float(rows[nm, c, w][name]) if (nm, c, w) in rows else None for w in words]) for c in capacities]
+            figures.append(f'   "{name}": [\n    ' + ",\n    ".join(lines) + "\n   ]")
+        processes.append(f'  {{"feature_nm": {nm}, "voltage": {volts},\n' + ",\n".join(figures) + "\n  }")
+    return f'{json.dumps(header)[:-1]},\n "processes": [\n' + ",\n".join(processes) + "\n ]\n}\n"
+
+
 def macro(path: Path) -> Macro:
     """The figures of one macro. Its file says that energies are in V^2 x pF, that is pJ."""
     root, source = parse(path.read_text(), str(path))
@@ -176,8 +205,10 @@ def _entry(table: Group, source: Source) -> float:
 
 
 def derive(what: str, inputs: Sequence[Path], output: Path) -> Path:
-    """Write a technology's cells, or with "memories" IHP's SRAM macros, into the folder `output`; returns the file."""
-    name, text = ("ihp130_sram", derive_memories(inputs[0])) if what == "memories" else (what, derive_cells(what, inputs))
+    """Write a technology's cells, with "memories" IHP's macros, or with "table" CACTI's, into the folder `output`; returns the file."""
+    others = {"memories": ("ihp130_sram", derive_memories), "table": ("sram_cacti7", derive_table)}
+    name, make = others.get(what, (what, None))
+    text = make(inputs[0]) if make else derive_cells(what, inputs)
     made = output / f"{name}.json"
     made.write_text(text)
     return made

@@ -1,11 +1,13 @@
-"""On-chip SRAM as macros of the process, and external memory: cited figures, not synthesised ones.
+"""On-chip SRAM, and external memory: cited figures, not synthesised ones.
 
-A macro's energy per access is what its Liberty file gives for the clock edge in that mode, plus its address and data pins at 50%
-toggling. Energies are pJ, areas um2, leakage nW. Banks share an address bus and only the addressed bank is enabled; the multiplexer
-between banks, a few gates a bit, is left out.
+A technology's memories are `Memories`: macros of its own process (`Macros`, here) or a cited table scaled to it
+(`gatewright.sim.memory_table`). A macro's energy per access is what its Liberty file gives for the clock edge in that mode, plus its
+address and data pins at 50% toggling. Energies are pJ, areas um2, leakage nW. Banks share an address bus and only the addressed bank is
+enabled; the multiplexer between banks, a few gates a bit, is left out.
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -67,7 +69,7 @@ class MemoryCost(Noun):
     access_ns: float
     setup_ns: float
     macros: tuple[str, ...]  # one name for each macro, banks one after another
-    provenance: Literal["cited"] = "cited"
+    provenance: str = "cited"  # or "cited, scaled: " and the rule
 
     def scaled(self, factor: float) -> "MemoryCost":
         """The same memory at `factor` times its cited energy (the reports show 0.5, 1 and 2)."""
@@ -91,29 +93,64 @@ DRAM = ExternalMemory(
 )
 
 
-class Memories:
-    """The macros of a process."""
+class Memories(ABC):
+    """The on-chip memories of a technology. `source`: where the figures are from; `note`: in one phrase, for reports."""
 
-    def __init__(self, macros: Iterable[Macro], source: str) -> None:
-        self.macros = tuple(macros)
-        self.source = source
+    source: str
+    note: str
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int, Ports], MemoryCost] = {}
 
     def macro_for(self, depth: int, width: int, ports: Ports = "1r1w") -> MemoryCost:
         """The tiling of least area that holds `depth` words of `width` bits; ties go to the lower read energy, then the name.
 
-        `1r1w` writes on one port and reads on the other in the same cycle (two-port macros), `1rw` does one or the other.
+        `1r1w` writes on one port and reads on the other in the same cycle (two ports), `1rw` does one or the other.
         Raises BadInput for a size below 1 and for ports that are not offered.
         """
-        if depth < 1 or width < 1:
-            raise BadInput(f"A memory has at least one word of one bit, got {depth} words of {width} bits.")
-        if ports not in ("1r1w", "1rw"):
-            raise BadInput(f"A memory's ports are '1r1w' or '1rw', got {ports!r}.")
+        key = (depth, width, ports)
+        if key not in self._known:
+            if depth < 1 or width < 1:
+                raise BadInput(f"A memory has at least one word of one bit, got {depth} words of {width} bits.")
+            if ports not in ("1r1w", "1rw"):
+                raise BadInput(f"A memory's ports are '1r1w' or '1rw', got {ports!r}.")
+            self._known[key] = least_area(self.tilings(depth, width, ports))
+        return self._known[key]
+
+    @abstractmethod
+    def tilings(self, depth: int, width: int, ports: Ports) -> Iterable[MemoryCost]:
+        """The ways there are to make a memory."""
+
+    @abstractmethod
+    def figures(self) -> list[str]:
+        """Everything that costs rest on, as text: for keys of caches."""
+
+
+def least_area(costs: Iterable[MemoryCost]) -> MemoryCost:
+    """The cheapest of several ways to make one memory."""
+    return min(costs, key=lambda cost: (cost.area_um2, cost.read_pj, cost.macros))
+
+
+class Macros(Memories):
+    """The published macros of a process."""
+
+    def __init__(self, macros: Iterable[Macro], source: str, note: str) -> None:
+        super().__init__()
+        self.macros = tuple(macros)
+        self.source = source
+        self.note = note
+
+    def tilings(self, depth: int, width: int, ports: Ports) -> list[MemoryCost]:
+        """For each depth of macro the least area, banks one after another and macros side by side."""
         fitting = [macro for macro in self.macros if macro.port_count == (2 if ports == "1r1w" else 1)]
         choices = []
         for words in sorted({macro.words for macro in fitting}):
             bank = _cover(width, [macro for macro in fitting if macro.words == words])
             choices.append(_cost(depth, width, ports, bank, -(-depth // words)))
-        return min(choices, key=lambda cost: (cost.area_um2, cost.read_pj, cost.macros))
+        return choices
+
+    def figures(self) -> list[str]:
+        return [macro.to_json() for macro in self.macros]
 
 
 def _cover(width: int, macros: Sequence[Macro]) -> tuple[Macro, ...]:
@@ -146,7 +183,7 @@ def _cost(depth: int, width: int, ports: Ports, bank: tuple[Macro, ...], banks: 
 
 
 @lru_cache(maxsize=1)
-def ihp130_memories() -> Memories:
+def ihp130_memories() -> Macros:
     """The SRAM macros of IHP SG13G2 (130 nm, 1.2 V, typical), embedded."""
     data = json.loads(DATA.read_text())
-    return Memories((Macro(**fields) for fields in data["macros"]), data["source"])
+    return Macros((Macro(**fields) for fields in data["macros"]), data["source"], "IHP SG13G2 SRAM macros, cited")

@@ -45,6 +45,7 @@ _SOURCES = (
     "flatten",
     "measurement",
     "memories",
+    "memory_table",
     "netlist",
     "probe",
     "synthesis",

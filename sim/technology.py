@@ -16,6 +16,7 @@ from gatewright.sim.compact import from_json
 from gatewright.sim.liberty import read
 from gatewright.sim.liberty_writer import write
 from gatewright.sim.memories import DRAM, ExternalMemory, Memories, ihp130_memories
+from gatewright.sim.memory_table import SCALINGS, scaled_memories
 
 DATA = Path(__file__).parent / "data"
 EMBEDDED = ("ihp130", "sky130", "asap7")
@@ -65,8 +66,7 @@ class Technology:
     @property
     def hash(self) -> str:
         """First 16 hex digits of a SHA-256 over the cells' content, the memories and the conventions."""
-        macros = [macro.to_json() for macro in self.memories.macros]
-        text = json.dumps([self._content, macros, self.external.to_json(), self.conventions.to_json()])
+        text = json.dumps([self._content, self.memories.figures(), self.external.to_json(), self.conventions.to_json()])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def replace(self, conventions: Conventions) -> "Technology":
@@ -112,7 +112,7 @@ def ihp130() -> Technology:
 
 @lru_cache
 def technology_named(name: str) -> Technology:
-    """An embedded technology: ihp130, sky130 (SkyWater 130 nm, 1.8 V) or asap7 (predictive 7 nm, 0.7 V).
+    """An embedded technology: ihp130, sky130 (SkyWater 130 nm, 1.8 V) or asap7 (predictive 7 nm, 0.7 V), with its memories.
 
     Raises BadInput for any other name.
     """
@@ -120,13 +120,18 @@ def technology_named(name: str) -> Technology:
         raise BadInput(f"There is no embedded technology {name!r}; there are {', '.join(EMBEDDED)}. Others come from Liberty files.")
     text = (DATA / f"{name}.json").read_text()
     digest = cache.digest(text.encode())
-    note = "IHP SG13G2 SRAM macros, cited" if name == "ihp130" else _FOREIGN_MEMORIES
+    memories = memories_of(name)
 
     def files() -> list[Path]:
         key = cache.key(data=digest, writer=_WRITER)
         return [cache.folder("technology", key, lambda folder: _generate(text, folder / f"{name}.lib")) / f"{name}.lib"]
 
-    return Technology(name, files, digest, ihp130_memories(), note, Conventions())
+    return Technology(name, files, digest, memories, memories.note, Conventions())
+
+
+def memories_of(technology: str) -> Memories:
+    """The memories of a technology by its name: IHP's macros, for sky130 and asap7 a cited table scaled to them, for any other IHP's."""
+    return scaled_memories(technology) if technology in SCALINGS else ihp130_memories()
 
 
 _FOREIGN_MEMORIES = (
