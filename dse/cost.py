@@ -17,6 +17,7 @@ from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.errors import BadInput
 from gatewright.sim.measurement import Measurement, load, shipped
 from gatewright.sim.metrics import Metrics
+from gatewright.sim.technology import memories_of
 from gatewright.sw.counts import Counts, count
 from gatewright.sw.schedule import Schedule
 
@@ -90,6 +91,7 @@ class CostModel:
                 f"A cost model is fitted to measurements of one technology; got {len(technologies)}. Calibrate for one technology."
             )
         self.technology = measurements[0].technology
+        self.memories = memories_of(self.technology)
         self.samples: list[Sample] = [sample(m) for m in measurements]
         self.equations: list[Equations] = [equations(item) for item in self.samples]
         self.costs: dict[str, UnitCosts] = fit(self.equations)
@@ -97,9 +99,9 @@ class CostModel:
         self._matrices: dict[tuple[AcceleratorConfig, Operator, float], Compiled] = {}
 
     @classmethod
-    def default(cls) -> "CostModel":
-        """Fitted to the measurements that ship with the package."""
-        return _load(shipped())
+    def default(cls, technology: str = "ihp130") -> "CostModel":
+        """Fitted to the measurements of a technology that ship with the package. Raises Missing where none do."""
+        return _load(shipped(technology))
 
     @classmethod
     def from_file(cls, path: Path) -> "CostModel":
@@ -116,7 +118,7 @@ class CostModel:
     def without(self, i: int) -> "CostModel":
         """The model that never saw measurement i."""
         model = object.__new__(CostModel)
-        model.technology = self.technology
+        model.technology, model.memories = self.technology, self.memories
         model.samples = self.samples[:i] + self.samples[i + 1 :]
         model.equations = self.equations[:i] + self.equations[i + 1 :]
         model.costs = fit(model.equations)
@@ -181,7 +183,7 @@ class CostModel:
             found = self._compiled(config, work.operator, clock_ns)
             values = found.by_block @ np.array(work.basis) / images
             layers.append(dict(zip(found.blocks, values.tolist(), strict=True)))
-            memory_pj += memories.energy_pj(config, accesses, work.counts.cycles, clock_ns)
+            memory_pj += memories.energy_pj(config, accesses, work.counts.cycles, clock_ns, self.memories)
         cycles, area = sum(n.cycles for n in counts), self.area(config)
         metrics = Metrics(
             energy_pj=sum(sum(by_block.values()) for by_block in layers),
@@ -190,7 +192,7 @@ class CostModel:
             cycles=cycles / images,
             latency_ns=cycles * clock_ns,
             area_um2=sum(area.values()),
-            memory_area_um2=memories.area_um2(config),
+            memory_area_um2=memories.area_um2(config, self.memories),
             origin="calibrated",
             heldout_error=self.heldout_error,
         )

@@ -112,7 +112,7 @@ class Mapper:
         energy = self.model.logic_pj(config, Work.of(layer, counts[0], config, following), self.clock_ns)
         if self.memories:
             accesses = memories.accesses(planned, counts)[0]
-            energy += self.memories * memories.energy_pj(config, accesses, counts[0].cycles, self.clock_ns)
+            energy += self.memories * memories.energy_pj(config, accesses, counts[0].cycles, self.clock_ns, self.model.memories)
         return energy, counts[0].cycles
 
     def fitted(self, work: Workload, config: AcceleratorConfig) -> AcceleratorConfig:

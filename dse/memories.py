@@ -1,4 +1,4 @@
-"""On-chip and external memory of a schedule: exact accesses times the cited cost of the process's macros."""
+"""On-chip and external memory of a schedule: exact accesses times the cited cost of the technology's memories."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -6,19 +6,13 @@ from functools import lru_cache
 from gatewright.hw.channel import SCALE_BITS
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.instructions import Opcode
-from gatewright.sim.memories import DRAM, MemoryCost, ihp130_memories
+from gatewright.sim.memories import DRAM, Memories
 from gatewright.sw.counts import Counts
 from gatewright.sw.schedule import Schedule
 
 NW_NS_PJ = 1e-6  # 1 nW for 1 ns
 
 Accesses = dict[str, tuple[int, int]]  # reads and writes by memory
-
-
-@lru_cache(maxsize=4096)
-def cost_of(depth: int, width: int) -> MemoryCost:
-    """The cited cost of one memory of the default process (IHP SG13G2)."""
-    return ihp130_memories().macro_for(depth, width)
 
 
 @dataclass(frozen=True)
@@ -29,14 +23,6 @@ class Buffer:
     depth: int
     width: int
     number: int = 1
-
-    @property
-    def cost(self) -> MemoryCost:
-        return cost_of(self.depth, self.width)
-
-    @property
-    def area_um2(self) -> float:
-        return self.number * self.cost.area_um2
 
 
 @lru_cache(maxsize=4096)
@@ -76,18 +62,19 @@ def accesses(schedule: Schedule, counts: tuple[Counts, ...]) -> tuple[Accesses, 
     return tuple(result)
 
 
-def energy_pj(config: AcceleratorConfig, layer: Accesses, cycles: int, clock_ns: float) -> float:
-    """Energy of all on-chip memories in a layer: accesses, idle clock edges, leakage."""
+def energy_pj(config: AcceleratorConfig, layer: Accesses, cycles: int, clock_ns: float, priced: Memories) -> float:
+    """Energy of all on-chip memories in a layer, at a technology's prices: accesses, idle clock edges, leakage."""
     total = 0.0
     for buffer in buffers(config):
-        cost, (reads, writes) = buffer.cost, layer[buffer.name]
+        cost, (reads, writes) = priced.macro_for(buffer.depth, buffer.width), layer[buffer.name]
         standing = buffer.number * cycles * (cost.idle_pj + cost.leakage_nw * clock_ns * NW_NS_PJ)
         total += reads * cost.read_pj + writes * cost.write_pj + standing
     return total
 
 
-def area_um2(config: AcceleratorConfig) -> float:
-    return sum(buffer.area_um2 for buffer in buffers(config))
+def area_um2(config: AcceleratorConfig, priced: Memories) -> float:
+    """Area of all on-chip memories in a technology."""
+    return sum(buffer.number * priced.macro_for(buffer.depth, buffer.width).area_um2 for buffer in buffers(config))
 
 
 def external_words(counts: tuple[Counts, ...]) -> int:

@@ -17,7 +17,7 @@ from gatewright.hw.names import operator_named
 from gatewright.hw.noun import Noun
 from gatewright.sim.measurement import Measurement
 from gatewright.sim.probe import Probe, Result, measure_probe
-from gatewright.sim.technology import Technology, from_liberty, ihp130
+from gatewright.sim.technology import EMBEDDED, Technology, from_liberty, technology_named
 
 WORKERS = 2
 
@@ -59,16 +59,17 @@ def measure_plan(
 ) -> list[Measurement]:
     """Measure every probe, `workers` at a time, in the plan's order.
 
-    technology: the embedded one unless `liberty` names files. progress: called with each result, in the plan's order. The first error
-    ends the run; what was measured before stays in the cache.
+    technology: ihp130 unless it or `liberty` names another; with several workers an embedded one as it is, or the files. progress: called
+    with each result, in the plan's order. The first error ends the run; what was measured before stays in the cache.
     """
     if workers == 1:
-        used = technology or _technology(tuple(liberty))
+        used = technology or _technology("ihp130", tuple(liberty))
         return _collect((_measured(probe, used) for probe in plan.probes), progress)
-    if technology is not None and technology.hash != _technology(tuple(liberty)).hash:
+    name = technology.name if technology is not None and technology.name in EMBEDDED else "ihp130"
+    if technology is not None and technology.hash != _technology(name, tuple(liberty)).hash:
         raise BadInput(f"Worker processes cannot be handed the technology {technology.name}. Name its Liberty files, or give workers=1.")
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(_work, probe.to_json(), tuple(liberty)) for probe in plan.probes]
+        futures = [pool.submit(_work, probe.to_json(), name, tuple(liberty)) for probe in plan.probes]
         try:
             return _collect(
                 (Result(Measurement.from_json(text), reused) for text, reused in (future.result() for future in futures)), progress
@@ -88,13 +89,14 @@ def _collect(results: Iterable[Result], progress: Callable[[Result], None] | Non
 
 
 @lru_cache(maxsize=2)
-def _technology(liberty: tuple[Path, ...]) -> Technology:
-    return from_liberty(*liberty) if liberty else ihp130()
+def _technology(name: str, liberty: tuple[Path, ...]) -> Technology:
+    """That of the Liberty files, if there are any, else the embedded one of that name."""
+    return from_liberty(*liberty) if liberty else technology_named(name)
 
 
-def _work(probe: str, liberty: tuple[Path, ...]) -> tuple[str, bool]:
+def _work(probe: str, name: str, liberty: tuple[Path, ...]) -> tuple[str, bool]:
     """In a worker process."""
-    result = _measured(Probe.from_json(probe), _technology(liberty))
+    result = _measured(Probe.from_json(probe), _technology(name, liberty))
     return result.measurement.to_json(), result.reused
 
 

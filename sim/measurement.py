@@ -16,7 +16,7 @@ from pydantic import Field
 
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.datapath import datapaths
-from gatewright.hw.errors import BadInput
+from gatewright.hw.errors import BadInput, Missing
 from gatewright.hw.noun import Noun
 from gatewright.sim import files
 from gatewright.sim.accelerator import Measured, block_kind
@@ -219,6 +219,13 @@ def _with_glitches(record: dict[str, Any]) -> dict[str, Any]:
     return record | {"format": FORMAT}
 
 
-def shipped() -> Path:
-    """The measurements that come with the package: ihp130, made by `gatewright calibrate --out`."""
-    return Path(str(resources.files("gatewright.sim"))) / "data" / "measurements_ihp130.json"
+def shipped(technology: str = "ihp130") -> Path:
+    """The measurements of a technology that come with the package, made by `gatewright calibrate --out`. Raises Missing where none do."""
+    path = Path(str(resources.files("gatewright.sim"))) / "data" / f"measurements_{technology}.json"
+    if not path.is_file():
+        raise Missing(
+            f"No measurements of {technology} come with this package. Make them with "
+            f"`gatewright calibrate --technology {technology} --out {technology}.json` and name the file in a configuration's "
+            f'[measure] table: technology = "{technology}", measurements = "{technology}.json".'
+        )
+    return path

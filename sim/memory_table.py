@@ -75,22 +75,22 @@ def processes(text: str) -> dict[int, Process]:
     """The processes of a table in JSON, by feature size in nm. Raises BadInput for a malformed one."""
     try:
         data = json.loads(text)
-        axes = tuple(np.array(data[name], dtype=float) for name in ("capacity_bytes", "word_bytes"))
+        capacities, words = (np.array(data[name], dtype=float) for name in ("capacity_bytes", "word_bytes"))
         found = {}
         for item in data["processes"]:
-            figures = {name: np.array(item[name], dtype=float) for name in FIGURES}
-            found[item["feature_nm"]] = Process(item["feature_nm"], item["voltage"], *axes, {k: _least(k, v) for k, v in figures.items()})
+            figures = {name: _least(name, np.array(item[name], dtype=float)) for name in FIGURES}
+            found[item["feature_nm"]] = Process(item["feature_nm"], item["voltage"], capacities, words, figures)
     except (ValueError, KeyError, TypeError) as error:
         raise BadInput(
             f"The memory table is malformed ({type(error).__name__}: {error}). Make it again with gatewright.sim.derive."
         ) from None
     for process in found.values():
         for name, values in process.figures.items():
-            whole = values.shape == (len(axes[0]), len(axes[1])) and bool(np.all(values > 0))
-            if not whole or min(values.shape) < 2 or any(np.any(np.diff(axis) <= 0) for axis in axes):
+            whole = values.shape == (len(capacities), len(words)) and bool(np.all(values > 0))
+            if not whole or min(values.shape) < 2 or any(np.any(np.diff(axis) <= 0) for axis in (capacities, words)):
                 raise BadInput(
                     f"The memory table is malformed: {name} of {process.feature_nm} nm has the shape {values.shape} for "
-                    f"{len(axes[0])} capacities and {len(axes[1])} words; figures must be positive, sizes at least two and rising."
+                    f"{len(capacities)} capacities and {len(words)} words; figures must be positive, sizes at least two and rising."
                 )
     return found
 

@@ -72,9 +72,11 @@ def test_memory_costs_are_the_energy_reports(model: CostModel) -> None:
     for item in model.samples:
         if wholly_counted(item):
             work = zip(memories.accesses(item.schedule, item.counts), item.counts, strict=True)
-            predicted = sum(memories.energy_pj(item.config, layer, n.cycles, item.measurement.clock_ns) for layer, n in work)
+            predicted = sum(
+                memories.energy_pj(item.config, layer, n.cycles, item.measurement.clock_ns, model.memories) for layer, n in work
+            )
             assert predicted == pytest.approx(sum(layer.memory_pj for layer in item.measurement.layers), rel=0.01)
-        assert memories.area_um2(item.config) == pytest.approx(item.measurement.memory_area_um2)
+        assert memories.area_um2(item.config, model.memories) == pytest.approx(item.measurement.memory_area_um2)
 
 
 def test_an_unseen_accelerator_is_predicted(model: CostModel, unseen: Measurement) -> None:
