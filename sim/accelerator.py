@@ -44,6 +44,7 @@ class Measured:
     netlist: Netlist
     technology: Technology
     clock_ns: float
+    codes: np.ndarray
     streams: int
     layers: tuple[EnergyReport, ...]
     layer_cycles: tuple[int, ...]
@@ -142,7 +143,9 @@ def measure(
         )
     if wrong := int((logits != reference).any(axis=(1, 2, 3)).sum()):
         raise Mismatch(f"The gate netlist's logits differ from the golden model's in {wrong} of {len(logits)} images.")
-    return Measured(program, netlist, technology, clock_ns, len(batches), tuple(reports), tuple(lengths), logits, int(state[2] + state[3]))
+    return Measured(
+        program, netlist, technology, clock_ns, codes, len(batches), tuple(reports), tuple(lengths), logits, int(state[2] + state[3])
+    )
 
 
 def _external_memory(simulation: GateSimulation, program: Program, batches: np.ndarray) -> np.ndarray:

@@ -22,6 +22,7 @@ from gatewright.sim import files
 from gatewright.sim.accelerator import Measured, block_kind
 from gatewright.sim.netlist import Netlist, Path_
 from gatewright.sim.technology import Technology
+from gatewright.sw.activity import Activity, activities
 from gatewright.sw.counts import count
 from gatewright.sw.mapping import Mapping
 from gatewright.sw.models import Architecture
@@ -46,7 +47,7 @@ class LayerMeasurement(Noun):
 
     `energy` holds (clock, leakage, settled, glitches) by part. `accesses` are reads and writes of every memory in the cycles simulated and
     counted, over all streams: `sampled` says which part of the layer's cycles those were (1.0: all of them), `timed` in which part of them
-    glitches were counted (0.0: in none, and they are left out).
+    glitches were counted (0.0: in none, and they are left out). `activity`: how much the operands moved.
     """
 
     operator: str
@@ -56,6 +57,7 @@ class LayerMeasurement(Noun):
     energy: dict[str, Causes]
     accesses: dict[str, tuple[int, int]]
     memory_pj: float = Field(ge=0)
+    activity: Activity
 
 
 class Measurement(Noun):
@@ -113,6 +115,7 @@ def describe(measured: Measured, name: str, architecture: Architecture, operands
     program, netlist, technology = measured.program, measured.netlist, measured.technology
     config, schedule = program.config, program.schedule
     keys = [part_of(path, config) for path in netlist.paths]
+    moved = activities(program.network, measured.codes, config.operand_bits)
     layers = []
     for i, (report, layer, counts) in enumerate(zip(measured.layers, schedule.workload.layers, count(schedule), strict=True)):
         factor = measured.scale(i)
@@ -129,6 +132,7 @@ def describe(measured: Measured, name: str, architecture: Architecture, operands
                 energy={key: _rounded(values * factor) for key, values in causes.items() if values.any()},
                 accesses={".".join(memory.path[1:]): (memory.reads, memory.writes) for memory in report.memories},
                 memory_pj=report.memory_pj * factor,
+                activity=moved[i],
             )
         )
     return Measurement(
