@@ -1,0 +1,70 @@
+"""A layer as a nest of eight loops, and the words of each tensor that a tile of them touches."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from math import prod
+from typing import Literal
+
+from pydantic import Field
+
+from gatewright.hw.noun import Noun
+from gatewright.sw.layers import Layer
+
+Dim = Literal["G", "N", "K", "C", "P", "Q", "R", "S"]
+Tensor = Literal["weights", "inputs", "outputs"]
+
+DIMS: tuple[Dim, ...] = ("G", "N", "K", "C", "P", "Q", "R", "S")
+TENSORS: tuple[Tensor, ...] = ("weights", "inputs", "outputs")
+IRRELEVANT: Mapping[Tensor, frozenset[Dim]] = {
+    "weights": frozenset({"N", "P", "Q"}),
+    "inputs": frozenset({"K"}),
+    "outputs": frozenset({"C", "R", "S"}),
+}
+"""Loops that do not move a tensor's tile. No loop but G moves all three, and none is in two of these sets: see `certify`."""
+
+
+class Problem(Noun):
+    """One layer: G groups of N images, K output and C input channels, P x Q outputs, R x S kernels. `count` equal layers in a network."""
+
+    name: str
+    G: int = Field(default=1, ge=1)
+    N: int = Field(default=1, ge=1)
+    K: int = Field(default=1, ge=1)
+    C: int = Field(default=1, ge=1)
+    P: int = Field(default=1, ge=1)
+    Q: int = Field(default=1, ge=1)
+    R: int = Field(default=1, ge=1)
+    S: int = Field(default=1, ge=1)
+    stride: int = Field(default=1, ge=1)
+    count: int = Field(default=1, ge=1)
+
+    @classmethod
+    def of(cls, layer: Layer, images: int = 1, count: int = 1) -> "Problem":
+        """The convolution of a layer, without its pooling."""
+        g = layer.groups
+        sizes = {"G": g, "N": images, "K": layer.K // g, "C": layer.C // g, "P": layer.P, "Q": layer.Q, "R": layer.R, "S": layer.S}
+        return cls(name=layer.name, stride=layer.stride, count=count, **sizes)
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Trips of the loops, in the order of DIMS."""
+        return tuple(getattr(self, dim) for dim in DIMS)
+
+    @property
+    def products(self) -> int:
+        """Multiplications."""
+        return prod(self.sizes)
+
+    def words(self, tensor: Tensor, tile: Sequence[int] | None = None) -> int:
+        """Words of a tensor that a tile (trips in the order of DIMS; the whole layer) touches; the padding around an image counts."""
+        g, n, k, c, p, q, r, s = tile or self.sizes
+        if tensor == "weights":
+            return g * k * c * r * s
+        if tensor == "outputs":
+            return g * n * k * p * q
+        return g * n * c * touched(p, r, self.stride) * touched(q, s, self.stride)
+
+
+def touched(outputs: int, kernel: int, stride: int) -> int:
+    """Rows of an image that `outputs` rows of results with `kernel` rows of weights read: between wide strides rows are left out."""
+    return min(outputs * kernel, (outputs - 1) * stride + kernel)

@@ -1,0 +1,93 @@
+"""The certified mapper against brute force: every mapping in every order, priced by definition."""
+
+import random
+
+import pytest
+
+from gatewright.dse.spatial.hierarchy import Hierarchy, preset
+from gatewright.dse.spatial.mapper import OBJECTIVES, certify, value_of
+from gatewright.dse.spatial.nest import evaluate
+from gatewright.dse.spatial.problem import Problem
+from gatewright.hw.errors import BadInput
+from tests.dse.spatial import oracle
+
+
+def agreement(seed: int, number: int, most: int) -> tuple[int, int, int]:
+    """Random problems compared with brute force: with the same optimum, without a legal mapping, mappings priced."""
+    draw, agreed, impossible, priced = random.Random(seed), 0, 0, 0
+    while agreed + impossible < number:
+        problem, hierarchy = oracle.random_problem(draw, "p"), oracle.random_hierarchy(draw)
+        if not 1 < oracle.number_of(problem, hierarchy) <= most:
+            continue
+        objective = draw.choice(tuple(OBJECTIVES))
+        least = None
+        for nest in oracle.nests(problem, hierarchy):
+            cost = evaluate(problem, hierarchy, nest)
+            priced += 1
+            least = min(least or value_of(cost, objective), value_of(cost, objective))
+        if least is None:
+            with pytest.raises(BadInput, match="no mapping"):
+                certify(problem, hierarchy, objective)
+            impossible += 1
+            continue
+        found = certify(problem, hierarchy, objective)
+        assert found.certified
+        assert found.gap == 0.0
+        assert value_of(found.cost, objective) == pytest.approx(least, rel=1e-12), (problem, hierarchy, objective)
+        agreed += 1
+    return agreed, impossible, priced
+
+
+def test_the_optimum_is_brute_forces():
+    agreed, _, priced = agreement(seed=7, number=60, most=150)
+    assert agreed > 30
+    assert priced > 5_000
+
+
+@pytest.mark.thorough
+def test_the_optimum_is_brute_forces_on_hundreds():
+    agreed, impossible, priced = agreement(seed=11, number=800, most=700)
+    print(f"{agreed} optima agree, {impossible} without a mapping, {priced:,} mappings priced by brute force")
+    assert agreed > 400
+
+
+def test_the_same_mapping_every_time():
+    problem = Problem(name="p", K=12, C=8, P=6, Q=6, R=3, S=3)
+    first, second = (certify(problem, preset("eyeriss")) for _ in range(2))
+    assert first.nest == second.nest
+
+
+def test_a_budget_leaves_a_true_gap():
+    """Out of time the mapping is legal and the gap no smaller than the true one."""
+    problem, hierarchy = Problem(name="p", K=64, C=64, P=28, Q=28, R=3, S=3), preset("eyeriss")
+    hurried, best = certify(problem, hierarchy, seconds=0.0), certify(problem, hierarchy)
+    assert best.certified
+    assert evaluate(problem, hierarchy, hurried.nest) == hurried.cost
+    assert hurried.cost.edp / best.cost.edp - 1 <= hurried.gap + 1e-12
+    assert not hurried.certified
+
+
+def test_a_bound_that_lies_would_be_noticed(monkeypatch):
+    """Doubling every bound discards optima: the comparison with brute force must fail."""
+    from gatewright.dse.spatial import mapper
+
+    honest = mapper.bounds
+
+    def lying(*arguments, **options):
+        energy, cycles = honest(*arguments, **options)
+        return 1.5 * energy, 1.5 * cycles
+
+    monkeypatch.setattr(mapper, "bounds", lying)
+    monkeypatch.setattr(mapper, "BEAM", 1)
+    with pytest.raises(AssertionError):
+        agreement(seed=7, number=60, most=150)
+
+
+
+
+def test_no_mapping_says_so():
+    levels = preset("eyeriss").levels
+    closed = (levels[0].replace(loops=()), levels[1].replace(loops=()), *levels[2:])
+    hierarchy = Hierarchy(name="closed", source="none", mac_pj=1.0, levels=closed)
+    with pytest.raises(BadInput, match="Layer p has no mapping on closed: .* pad the layer's sizes"):
+        certify(Problem(name="p", P=5), hierarchy)

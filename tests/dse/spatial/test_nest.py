@@ -1,0 +1,138 @@
+"""The cost of a loop nest against walking it."""
+
+import random
+from collections import Counter
+
+import pytest
+
+from gatewright.dse.spatial.hierarchy import Hierarchy, hierarchy_from, preset, presets
+from gatewright.dse.spatial.nest import LoopNest, Step, broken_rule, evaluate
+from gatewright.dse.spatial.problem import TENSORS, Problem
+from gatewright.hw.errors import BadInput
+from gatewright.sw.layers import Layer
+from gatewright.hw.config import integer
+from tests.dse.spatial import oracle
+
+
+def drawn(seed: int, number: int) -> list[tuple[Problem, Hierarchy, LoopNest]]:
+    """Random problems with a random legal mapping each."""
+    draw, found = random.Random(seed), []
+    while len(found) < number:
+        problem, hierarchy = oracle.random_problem(draw, "p"), oracle.random_hierarchy(draw)
+        if problem.products > 300 or oracle.number_of(problem, hierarchy) > 3000:
+            continue
+        legal = list(oracle.nests(problem, hierarchy, orders=False))
+        if legal:
+            nest = draw.choice(legal)
+            steps = [step.replace(loops=tuple(draw.sample(step.loops, len(step.loops)))) for step in nest.steps]
+            found.append((problem, hierarchy, LoopNest(steps=tuple(steps))))
+    return found
+
+
+@pytest.fixture(scope="module")
+def cases() -> list[tuple[Problem, Hierarchy, LoopNest]]:
+    return drawn(1, 60)
+
+
+def test_traffic_equals_a_walk_through_the_loops(cases):
+    for problem, hierarchy, nest in cases:
+        cost = evaluate(problem, hierarchy, nest)
+        mine: Counter = Counter()
+        for item in cost.traffic:
+            mine[item.level, item.tensor, "reads"] += item.reads
+            mine[item.level, item.tensor, "writes"] += item.writes
+        assert +mine == +oracle.traffic(problem, nest, hierarchy.latches), nest.words(hierarchy)
+
+
+def test_every_product_is_made_once_and_nothing_beats_the_bounds(cases):
+    for problem, hierarchy, nest in cases:
+        made = oracle.products(nest)
+        assert set(made.values()) == {1}
+        assert len(made) == problem.products
+        cost = evaluate(problem, hierarchy, nest)
+        assert cost.cycles >= problem.products / hierarchy.peak
+        outer = {item.tensor: item for item in cost.traffic if item.level == 0}
+        everything = {dim: n for dim, n in zip(oracle.DIMS, problem.sizes, strict=True)}
+        nowhere = dict.fromkeys(oracle.DIMS, 0)
+        for tensor in TENSORS:
+            least = len(oracle.elements(tensor, nowhere, everything, problem.stride))
+            assert (outer[tensor].writes if tensor == "outputs" else outer[tensor].reads) >= least
+            assert problem.words(tensor) == least
+
+
+def test_a_wrong_nest_is_noticed(cases):
+    """The oracle sees an order that is not the one that was priced."""
+    noticed = 0
+    for problem, hierarchy, nest in cases:
+        turned = LoopNest(steps=tuple(step.replace(loops=tuple(reversed(step.loops))) for step in nest.steps))
+        mine = evaluate(problem, hierarchy, nest)
+        walked = oracle.traffic(problem, turned, hierarchy.latches)
+        noticed += any(walked[item.level, item.tensor, "reads"] != item.reads for item in mine.traffic)
+    assert noticed > 5
+
+
+def test_energy_and_cycles_by_hand():
+    """Two outputs, three products each, sums kept in the inner level: 6 weights and 6 inputs read, 2 sums written."""
+    problem = Problem(name="two", K=2, C=3)
+    tables = {
+        "source": "none",
+        "mac_pj": 1.0,
+        "levels": [
+            {"name": "memory", "keeps": TENSORS, "read_pj": 100.0, "write_pj": 200.0, "access_words": 2},
+            {"name": "register", "keeps": ["outputs"], "words": 1, "read_pj": 3.0, "write_pj": 5.0, "read_words": 0.5},
+        ],
+    }
+    hierarchy = hierarchy_from(tables, "tiny")
+    nest = LoopNest(steps=(Step(keeps=TENSORS, loops=(("K", 2), ("C", 3))), Step(keeps=("outputs",))))
+    cost = evaluate(problem, hierarchy, nest)
+    # memory: 6 + 6 reads, 2 writes; register: 6 writes, 4 reads of sums begun and 2 to drain
+    assert cost.energy_pj == 6 * 1.0 + 12 * 50 + 2 * 100 + 6 * 5 + 6 * 3
+    assert cost.cycles == 12  # 6 reads of the register at half a word a cycle
+
+
+@pytest.mark.parametrize(
+    ("nest", "rule"),
+    [
+        ([[("K", 2)], []], "factors of C multiply to 1"),
+        ([[("K", 2), ("C", 3)], [], []], "2 levels, the mapping 3"),
+        ([[("K", 2)], [("C", 3)]], "may walk K in time, not C"),
+        ([[("C", 3)], [("K", 2)]], "tile of 2 words exceeds the 1"),
+    ],
+)
+def test_a_broken_rule_is_named(nest, rule):
+    problem = Problem(name="two", K=2, C=3)
+    levels = [
+        {"name": "memory", "keeps": TENSORS, "read_pj": 1.0, "write_pj": 1.0},
+        {"name": "register", "keeps": ["outputs"], "words": 1, "read_pj": 1.0, "write_pj": 1.0, "loops": ["K"]},
+    ]
+    hierarchy = hierarchy_from({"source": "none", "mac_pj": 1.0, "levels": levels}, "tiny")
+    keeps = [TENSORS, ("outputs",), ("outputs",)]
+    made = LoopNest(steps=tuple(Step(keeps=k, loops=tuple(loops)) for k, loops in zip(keeps, nest, strict=False)))
+    assert rule in (broken_rule(problem, hierarchy, made) or "")
+    with pytest.raises(BadInput, match=rule):
+        evaluate(problem, hierarchy, made)
+
+
+def test_unknown_keys_and_names_are_refused():
+    with pytest.raises(BadInput, match="strid: is not a known key"):
+        Problem(name="p", strid=2)
+    with pytest.raises(BadInput, match="wrods: is not a known key"):
+        hierarchy_from({"source": "", "mac_pj": 1, "levels": [{"name": "a", "wrods": 1, "read_pj": 1, "write_pj": 1}]}, "x")
+    with pytest.raises(BadInput, match="no preset hierarchy 'tpu9'; there are .*eyeriss"):
+        preset("tpu9")
+    bottom = {"name": "a", "keeps": ["weights"], "read_pj": 1, "write_pj": 1}
+    with pytest.raises(BadInput, match="outermost level \\(a\\) must keep weights, inputs and outputs"):
+        hierarchy_from({"source": "", "mac_pj": 1, "levels": [bottom, bottom | {"name": "b"}]}, "x")
+
+
+@pytest.mark.parametrize("name", presets())
+def test_presets_name_their_source(name):
+    assert len(preset(name).source) > 20
+    assert preset(name).origin == "cited"
+
+
+def test_a_layer_becomes_a_problem():
+    layer = Layer(name="c", operator=integer(8), C=8, K=16, H=10, W=12, R=3, S=3, stride=2, padding=1, groups=4)
+    problem = Problem.of(layer, images=2)
+    assert problem.sizes == (4, 2, 4, 2, 5, 6, 3, 3)
+    assert problem.products == 2 * layer.products
