@@ -1,10 +1,12 @@
 """A complete accelerator, measured: its gate netlist runs the whole program, 64 batches of images at once, every toggle counted.
 
 No fitted number enters. The netlist also computes the network's results, and they must equal the golden model's: the gates whose energy is
-reported are gates that classify. Long layers are sampled: windows of `WINDOW` cycles, evenly spread over the layer.
+reported are gates that classify. Long layers are sampled: windows of `WINDOW` cycles, evenly spread over the layer. Glitches are counted in
+some of these cycles, drawn one from each of equal stretches, and in some of the batches.
 """
 
 import ctypes
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ import numpy as np
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.errors import BadInput, Mismatch
 from gatewright.sim import bits
+from gatewright.sim.delays import delays
 from gatewright.sim.energy_analysis import energy
 from gatewright.sim.energy_report import EnergyReport
 from gatewright.sim.gates import GateSimulation, Toggles
@@ -30,6 +33,8 @@ from gatewright.sw.program import Program
 ENVIRONMENT = (Path(__file__).parent / "harness" / "gates_system.hpp").read_text()
 WINDOW = 500  # cycles counted without a break
 COUNTED_PER_LAYER = 4_000  # about as many of each layer's cycles are counted, evenly spread; all of a shorter layer's
+TIMED_PER_LAYER = 400  # of those cycles are simulated with delays,
+TIMED_STREAMS = 8  # in this many batches
 HOST_CYCLES = 8  # for the host's command and answer
 
 
@@ -127,7 +132,7 @@ def measure(
     batches = codes.reshape(-1, program.schedule.images, *codes.shape[1:])
     if len(batches) > 512:
         raise BadInput(f"At most 512 batches can run side by side on gates; got {len(batches)}. Give fewer images.")
-    simulation = GateSimulation(netlist, technology.library, len(batches), ENVIRONMENT)
+    simulation = GateSimulation(netlist, technology.library, len(batches), ENVIRONMENT, delays(netlist, technology))
     memory = _external_memory(simulation, program, batches)
     ends = layer_ends(program.schedule)
     lengths = [end - start for start, end in zip((0, *ends), ends, strict=False)]
@@ -171,17 +176,31 @@ def _run(simulation: GateSimulation, lengths: list[int]) -> Iterator[Toggles]:
         simulation.clear()
         cycles = length + (HOST_CYCLES if i == len(lengths) - 1 else 0)
         period = max(1, cycles // max(WINDOW, COUNTED_PER_LAYER)) * WINDOW
+        stretch = max(1, -(-cycles // period) * WINDOW // TIMED_PER_LAYER)
+        draw = random.Random(i)
         done = 0
         while done < cycles:
             window = min(WINDOW, cycles - done)
-            simulation.count()
-            simulation.step(window)
+            _window(simulation, window, stretch, draw)
             simulation.count(False)
             rest = min(period - WINDOW, cycles - done - window)
             if rest > 0:
                 simulation.step(rest)
             done += window + max(rest, 0)
         yield simulation.toggles()
+
+
+def _window(simulation: GateSimulation, cycles: int, stretch: int, draw: random.Random) -> None:
+    """Count some cycles, and time one in each `stretch` of them."""
+    for start in range(0, cycles, stretch):
+        length = min(stretch, cycles - start)
+        before = draw.randrange(length)
+        simulation.count()
+        simulation.step(before)
+        simulation.count(timed=min(TIMED_STREAMS, simulation.streams))
+        simulation.step()
+        simulation.count()
+        simulation.step(length - before - 1)
 
 
 def _logits(program: Program, memory: np.ndarray, streams: int) -> np.ndarray:

@@ -3,11 +3,14 @@
 Attribution: what a net's load takes belongs to the cell that drives it; the clock net's load belongs to the flip-flops on it.
 Internal energy of an output transition depends on the input that caused it, which counts cannot tell: it is the mean over the
 arcs, weighted by each input's toggles times the probability of the arc's `when` (or of the function depending on that input).
-Memories are cited macros, reported beside the logic. Not in the numbers: wires (unless asked for), clock tree, glitches.
+Memories are cited macros, reported beside the logic. Not in the numbers: wires (unless asked for) and clock tree.
+
+Glitches are what all transitions of timed cycles cost beyond the settled ones of the same cycles. Where only some cycles were timed, each
+block's are scaled by what its settled transitions cost in all counted cycles over what they cost in the timed ones.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +19,7 @@ from gatewright.hw.errors import BadInput
 from gatewright.sim.activity import CellActivity
 from gatewright.sim.cells import Cell, Pin, Power
 from gatewright.sim.energy_report import EnergyReport, MemoryEnergy
-from gatewright.sim.gates import Toggles
+from gatewright.sim.gates import Toggles, Transitions
 from gatewright.sim.liberty_syntax import Floats
 from gatewright.sim.netlist import OPEN, Cells, Memory, Netlist
 from gatewright.sim.technology import Technology
@@ -32,11 +35,26 @@ def energy(netlist: Netlist, toggles: Toggles, technology: Technology, clock_per
     technology lacks.
     """
     _check(netlist, toggles, technology)
-    return _Analysis(netlist, toggles, technology, clock_period_ns).report()
+    analysis = _Analysis(netlist, toggles.toggles, toggles, technology, clock_period_ns)
+    if toggles.timed is None:
+        return analysis.report(np.zeros(netlist.size), 0)
+    return analysis.report(_glitches(netlist, toggles, toggles.timed, technology, analysis.moved()), toggles.timed.samples)
+
+
+def _glitches(netlist: Netlist, toggles: Toggles, timed: Transitions, technology: Technology, moved: Floats) -> Floats:
+    """Energy in pJ that glitches take in every cell in all counted cycles; `moved` is that of the settled transitions."""
+    factor = toggles.samples / timed.samples
+    settled, full = (_Analysis(netlist, rates * factor, toggles, technology).moved() for rates in (timed.settled, timed.toggles))
+    blocks = np.concatenate([cells.paths for cells in netlist.cells.values()] or [np.zeros(0, dtype=np.int32)])
+    seen, all_of_it = (np.bincount(blocks, weights=each, minlength=len(netlist.paths)) for each in (settled, moved))
+    return (full - settled) * np.divide(all_of_it, seen, out=np.ones(len(seen)), where=seen > 0)[blocks]
 
 
 def _check(netlist: Netlist, toggles: Toggles, technology: Technology) -> None:
-    for name, counts in (("toggles", toggles.toggles), ("high counts", toggles.high)):
+    counted = [("toggles", toggles.toggles), ("high counts", toggles.high)]
+    if toggles.timed is not None:
+        counted += [("timed toggles", toggles.timed.toggles), ("settled toggles", toggles.timed.settled)]
+    for name, counts in counted:
         if len(counts) != netlist.nets:
             raise BadInput(f"{netlist.name}: there are {len(counts)} {name} for {netlist.nets} nets. Count toggles on this very netlist.")
         if len(counts) and counts.min() < 0:
@@ -67,9 +85,13 @@ def net_loads(netlist: Netlist, technology: Technology) -> Floats:
 
 
 class _Analysis:
-    def __init__(self, netlist: Netlist, toggles: Toggles, technology: Technology, clock_period_ns: float) -> None:
+    """Of `changes` of every net in the cycles, accesses and probabilities of `toggles`."""
+
+    def __init__(
+        self, netlist: Netlist, changes: NDArray[Any], toggles: Toggles, technology: Technology, clock_period_ns: float = 1.0
+    ) -> None:
         self.netlist, self.technology, self.cycles, self.period = netlist, technology, toggles.samples, clock_period_ns
-        self.toggles = toggles.toggles.astype(np.float64)
+        self.toggles = changes.astype(np.float64)
         self.high = toggles.high / toggles.samples
         self.high[:2] = (0.0, 1.0)
         self.accesses = toggles.memories
@@ -77,12 +99,20 @@ class _Analysis:
         self.half_v2 = 0.5 * technology.library.voltage**2
         self.slew = technology.slew_ns
 
-    def report(self) -> EnergyReport:
+    def moved(self) -> Floats:
+        """Energy in pJ of every cell that depends on the changes: on the nets it drives and inside it."""
+        arrays = self._arrays()
+        return arrays["switching"] + arrays["internal"]
+
+    def _arrays(self) -> dict[str, Floats]:
         parts: dict[str, list[Floats]] = {"switching": [], "internal": [], "clock": [], "leakage": []}
         for kind, cells in self.netlist.cells.items():
             for name, values in self._type(self.technology.library.cells[kind], cells).items():
                 parts[name].append(values)
-        arrays = {name: np.concatenate(values) if values else np.zeros(0) for name, values in parts.items()}
+        return {name: np.concatenate(values) if values else np.zeros(0) for name, values in parts.items()}
+
+    def report(self, glitches: Floats, timed_cycles: int) -> EnergyReport:
+        arrays = self._arrays()
         driven = [nets for port, nets in self.netlist.inputs.items() if self.netlist.clock not in nets]
         ports = sum(float(self._switching(nets).sum()) for nets in driven)
         memories = tuple(self._memory(memory) for memory in self.netlist.memories)
@@ -91,10 +121,10 @@ class _Analysis:
             self.cycles,
             self.period,
             **arrays,
+            glitches=glitches,
             ports_pj=ports,
             memories=memories,
-            glitches=np.zeros(self.netlist.size),
-            timed_cycles=0,
+            timed_cycles=timed_cycles,
         )
 
     def _switching(self, nets: NDArray[np.int32]) -> Floats:

@@ -1,7 +1,8 @@
 """The compiled bit-parallel gate simulator: 64 to 512 independent streams at once, toggles of every net counted.
 
-Zero delay: one settled value per net and cycle. All state begins at 0. The cells' functions come from the library; the netlist
-is data, so one compilation (a second or two, cached) serves every netlist of a library.
+Zero delay: one settled value per net and cycle. Given the cells' delays, all transitions on the way to it are counted as well, in the
+cycles asked for. All state begins at 0. The cells' functions come from the library; the netlist is data, so one compilation (a second
+or two, cached) serves every netlist of a library.
 """
 
 import ctypes
@@ -42,10 +43,30 @@ class Accesses:
 
 
 @dataclass(frozen=True, eq=False)
+class Delays:
+    """How long what drives net n takes, in ps, until the net becomes 1 (`rise[n]`) or 0 (`fall[n]`)."""
+
+    rise: NDArray[np.int32]
+    fall: NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Transitions:
+    """What was seen of nets in timed cycles, `samples` of them over all streams: all transitions (`toggles[n]` of net n), and those from
+    one cycle's settled value to the next one's (`settled[n]`). The others are glitches.
+    """
+
+    samples: int
+    toggles: NDArray[np.int64]
+    settled: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
 class Toggles:
     """Counts over `cycles` cycles of `streams` streams, per net of the netlist, summed over the streams.
 
     `toggles[n]`: changes of net n from one cycle to the next; `high[n]`: cycles in which it was 1. The clock toggles twice a cycle.
+    `timed`: transitions in those of the cycles that were simulated with delays; None where none was.
     """
 
     cycles: int
@@ -53,6 +74,7 @@ class Toggles:
     toggles: NDArray[np.int64]
     high: NDArray[np.int64]
     memories: Mapping[str, Accesses] = field(default_factory=dict)
+    timed: Transitions | None = None
 
     @property
     def samples(self) -> int:
@@ -72,6 +94,7 @@ def compile(kernels: Kernels, words: int, ports: Sequence[str] = (), environment
         [
             f"#define WORDS {words}",
             (here / "gates.hpp").read_text(),
+            (here / "timed.hpp").read_text(),
             f"enum Port : int {{ {names} }};" if ports and environment != NOTHING_AROUND else "",
             "struct Environment;\nEnvironment &environment_of(void *simulation);",
             environment,
@@ -94,9 +117,18 @@ def compile(kernels: Kernels, words: int, ports: Sequence[str] = (), environment
 class GateSimulation:
     """A netlist under simulation, `streams` independent copies of it at once."""
 
-    def __init__(self, netlist: Netlist, library: Library, streams: int = 64, environment: str = NOTHING_AROUND) -> None:
-        """Raises BadInput for cells the simulator has no function for, combinational loops and more than one clock."""
-        self.netlist, self.streams = netlist, streams
+    def __init__(
+        self,
+        netlist: Netlist,
+        library: Library,
+        streams: int = 64,
+        environment: str = NOTHING_AROUND,
+        delays: Delays | None = None,
+    ) -> None:
+        """With `delays`, cycles can be timed. Raises BadInput for cells the simulator has no function for, combinational loops and more
+        than one clock.
+        """
+        self.netlist, self.streams, self.delays = netlist, streams, delays
         self.words = bits.words(streams)
         functions = kernels(library)
         self.ports = dict(netlist.inputs) | dict(netlist.outputs)
@@ -104,6 +136,11 @@ class GateSimulation:
         self._tables: Tables = tables(netlist, functions, streams)
         self.library = _open(compile(functions, self.words, list(self.ports), environment))
         self.handle = ctypes.c_void_p(self.library.gw_new(ctypes.byref(self._tables.c)))
+        if delays is not None:
+            by_slot = [np.zeros(netlist.nets, dtype=np.int32) for _ in range(2)]
+            for array, values in zip(by_slot, (delays.rise, delays.fall), strict=True):
+                array[self._tables.slot_of_net] = values
+            self.library.gw_delays(self.handle, *(array.ctypes for array in by_slot))
 
     def __del__(self) -> None:
         if getattr(self, "handle", None):
@@ -161,9 +198,17 @@ class GateSimulation:
             "path through the program, or one stream."
         )
 
-    def count(self, on: bool = True) -> None:
-        """Switch counting on or off from the next cycle; a window's first change is counted against the cycle before it."""
-        self.library.gw_count(self.handle, int(on))
+    def count(self, on: bool = True, timed: int = 0) -> None:
+        """Switch counting on or off from the next cycle; a window's first change is counted against the cycle before it.
+
+        The first `timed` streams are simulated with the delays as well, which takes hundreds of times as long; a simulation's very first
+        cycle never is.
+        """
+        if not 0 <= timed <= self.streams:
+            raise BadInput(f"{self.netlist.name}: of {self.streams} streams, {timed} cannot be timed.")
+        if timed and self.delays is None:
+            raise BadInput(f"{self.netlist.name}: cycles can be timed only in a simulation that was given delays.")
+        self.library.gw_count(self.handle, int(on), timed)
 
     def clear(self) -> None:
         """Set all counts to zero."""
@@ -178,12 +223,20 @@ class GateSimulation:
         if self.netlist.clock >= 0:
             toggles[self.netlist.clock] = 2 * cycles * self.streams
             high[self.netlist.clock] = cycles * self.streams // 2
+        timed = None
+        if self.delays is not None:
+            pair = [np.zeros(slots, dtype=np.int64) for _ in range(2)]
+            done = int(self.library.gw_timed(self.handle, *(array.ctypes for array in pair)))
+            pair = [array[self._tables.slot_of_net] for array in pair]
+            for array in pair if self.netlist.clock >= 0 else ():
+                array[self.netlist.clock] = 2 * done
+            timed = Transitions(done, *pair) if done else None
         memories = {}
         for number, memory in enumerate(self.netlist.memories):
             counts = np.zeros(4, dtype=np.int64)
             self.library.gw_memory_counts(self.handle, number, counts.ctypes)
             memories[memory.name] = Accesses(*counts.tolist())
-        return Toggles(cycles, self.streams, toggles, high, memories)
+        return Toggles(cycles, self.streams, toggles, high, memories, timed)
 
     def memory(self, name: str) -> bits.Planes:
         """The contents of a memory as planes [depth, width, words], shared with the simulation: writing changes them."""
@@ -201,10 +254,13 @@ class Result:
     toggles: Toggles
 
 
-def simulate(netlist: Netlist, library: Library, stimulus: Mapping[str, Any], reset_cycles: int = 1) -> Result:
+def simulate(
+    netlist: Netlist, library: Library, stimulus: Mapping[str, Any], reset_cycles: int = 1, delays: Delays | None = None
+) -> Result:
     """Run integers [cycles, streams] on every input port but the clock and `rst`.
 
-    Before them, and not counted, come `reset_cycles` cycles with all inputs zero but `rst`, which is high (if there is one).
+    Before them, and not counted, come `reset_cycles` cycles with all inputs zero but `rst`, which is high (if there is one). With `delays`
+    every cycle is timed.
     """
     clock = [name for name, nets in netlist.inputs.items() if netlist.clock in nets]
     wanted = set(netlist.inputs) - set(clock) - ({"rst"} - set(stimulus))
@@ -213,14 +269,14 @@ def simulate(netlist: Netlist, library: Library, stimulus: Mapping[str, Any], re
     shapes = {np.asarray(values).shape for values in stimulus.values()}
     if len(shapes) != 1 or len(shape := shapes.pop()) != 2:
         raise BadInput(f"{netlist.name}: every stimulus must have the same shape (cycles, streams).")
-    simulation = GateSimulation(netlist, library, shape[1])
+    simulation = GateSimulation(netlist, library, shape[1], delays=delays)
     reset = "rst" in netlist.inputs and "rst" not in stimulus
     if reset:
         simulation.set("rst", 1)
     simulation.step(reset_cycles)
     if reset:
         simulation.set("rst", 0)
-    simulation.count()
+    simulation.count(timed=0 if delays is None else shape[1])
     outputs = simulation.run(shape[0], stimulus, list(netlist.outputs))
     return Result(outputs, simulation.toggles())
 
@@ -233,7 +289,9 @@ def _open(path: Path) -> Any:
         "gw_free": (None, [handle]),
         "gw_error": (ctypes.c_char_p, [handle]),
         "gw_cycle": (ctypes.c_int64, [handle]),
-        "gw_count": (None, [handle, number]),
+        "gw_count": (None, [handle, number, number]),
+        "gw_delays": (None, [handle, pointer, pointer]),
+        "gw_timed": (ctypes.c_int64, [handle, pointer, pointer]),
         "gw_clear": (None, [handle]),
         "gw_set": (None, [handle, number, pointer]),
         "gw_get": (None, [handle, number, pointer]),

@@ -59,20 +59,31 @@ class Kernels:
     def kernel(self, functions: Mapping[str, Expression]) -> Kernel:
         """The loop that computes these outputs; equal functions in equal order share one."""
         inputs = tuple(dict.fromkeys(name for function in functions.values() for name in function.names))
-        operands = {name: f"v[x[{i}]]" for i, name in enumerate(inputs)}
+        operands = {name: f"i{i}" for i, name in enumerate(inputs)}
         texts = (f.c(operands) if f.names else f"splat{f.c({})}" for f in functions.values())
         body = (str(len(inputs)), *texts)
         return Kernel(self.bodies.setdefault(body, len(self.bodies)), inputs, tuple(functions))
 
     def code(self) -> str:
-        """The C++ function `evaluate` that gates.hpp declares."""
+        """The C++ function `evaluate` that gates.hpp declares, and the cells one by one for timed.hpp."""
         lines = ["static void evaluate(word *v, const int32_t *x, int32_t kernel, int32_t count) {", "    switch (kernel) {"]
+        singles, table = [], []
         for (inputs, *texts), number in self.bodies.items():
+            pins = range(int(inputs))
             results = [f"const word o{i} = {text};" for i, text in enumerate(texts)]
-            stores = [f"v[x[{int(inputs) + i}]] = o{i};" for i in range(len(texts))]
-            step = int(inputs) + len(texts)
-            lines.append(f"    case {number}: for (; count; --count, x += {step}) {{ {' '.join(results + stores)} }} break;")
-        return "\n".join([*lines, "    }", "}"])
+            loads = [f"const word i{i} = v[x[{i}]];" for i in pins]
+            stores = [f"v[x[{len(pins) + i}]] = o{i};" for i in range(len(texts))]
+            step = len(pins) + len(texts)
+            lines.append(f"    case {number}: for (; count; --count, x += {step}) {{ {' '.join(loads + results + stores)} }} break;")
+            loads = [f"const word i{i} = in[{i}];" for i in pins]
+            stores = [f"out[{i}] = o{i};" for i in range(len(texts))]
+            unused = [] if pins else ["(void)in;"]
+            singles.append(f"static void kernel{number}(const word *in, word *out) {{ {' '.join(unused + loads + results + stores)} }}")
+            table.append(f"{{{len(pins)}, {len(texts)}, kernel{number}}}")
+        lookup = (
+            f"static const Kernel &kernel(int32_t number) {{ static const Kernel all[] = {{{', '.join(table)}}}; return all[number]; }}"
+        )
+        return "\n".join([*lines, "    }", "}", *singles, lookup])
 
 
 def kernels(library: Library) -> Kernels:

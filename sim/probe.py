@@ -40,6 +40,7 @@ _HERE = Path(__file__).parent
 _SOURCES = (
     "accelerator",
     "activity",
+    "delays",
     "energy_analysis",
     "energy_report",
     "flatten",
