@@ -39,8 +39,14 @@ def explore(config: Config, resume: Resume = None, as_json: Json = False, seed: 
         wanted = wanted.replace(search=wanted.search.replace(seed=seed))
     source = Source(**wanted.data.model_dump())
     source.load()  # what is missing or malformed is said before anything is written
-    technology(wanted.measure.liberty)
-    CostModel.default().check_operators(wanted.operator_choices())
+    how = wanted.measure
+    process, model = technology(how), CostModel.named(how.technology, how.measurements)
+    if how.measurements and model.technology != process.name:
+        raise BadInput(
+            f"{config}: [measure] measurements = {how.measurements!r} holds measurements of {model.technology}, "
+            f"the run is for {process.name}. Name a file that `gatewright calibrate` made for {process.name}."
+        )
+    model.check_operators(wanted.operator_choices())
     if wanted.measure.verify_images > (there := len(source.load().test())):
         raise BadInput(f"{config}: [measure] verify_images must be at most {there}, the test images; got {wanted.measure.verify_images}.")
     run = runs.resume(run_folder(resume), wanted) if resume else runs.create(RUNS, wanted, text)
@@ -77,15 +83,21 @@ KEYS = ("accuracy", "energy_pj", "latency_ns", "cycles", "area_um2")
 
 def record(folder: Path, result: "Result", seconds: float) -> dict[str, Any]:
     """The keys that shared contracts name, and what else a script may want."""
+    from gatewright.sim.metrics import with_memories
+
     winner, proof = result.winner, result.proof
+    both = {"best": proof.predicted, "measured": proof.measured}
     return {
         "run": folder,
         "best": costs(proof.predicted, winner.validation.value),
         "measured": costs(proof.measured, winner.test.value),
+        "energy_with_memories_pj": {name: with_memories(m.energy_pj, m.memory_energy_pj) for name, m in both.items()},
         "errors": proof.errors,
         "accuracy": {"validation": winner.validation, "test": winner.test},
         "verified": proof.verified,
         "target": {"text": result.target, "met": result.met},
+        "technology": proof.technology,
+        "memories": proof.memories,
         "network": winner.architecture,
         "accelerator": winner.config,
         "tally": result.tally,
@@ -96,12 +108,14 @@ def record(folder: Path, result: "Result", seconds: float) -> dict[str, Any]:
 
 
 def costs(metrics: "Metrics", accuracy: float) -> dict[str, float]:
+    """What a design costs, energy and area of the logic alone."""
     return {"accuracy": accuracy} | {name: getattr(metrics, name) for name in KEYS[1:]}
 
 
 def table(folder: Path, result: "Result", seconds: float) -> Group:
     """The winner in words, predicted beside measured, and where everything is."""
     from gatewright.dse.words import accelerator_words, network_words
+    from gatewright.sim.metrics import MEMORY_FACTORS
 
     winner, proof = result.winner, result.proof
     v = proof.verified
@@ -109,16 +123,20 @@ def table(folder: Path, result: "Result", seconds: float) -> Group:
     rows.add_column("")
     for heading in ("predicted", "measured", "error"):
         rows.add_column(heading, justify="right")
-    for label, name, unit, scale in (
-        ("energy of the logic", "energy_pj", "nJ", 1e-3),
-        ("on-chip memories (cited)", "memory_energy_pj", "nJ", 1e-3),
-        ("area of the logic", "area_um2", "mm2", 1e-6),
-        ("cycles", "cycles", "", 1.0),
-        ("latency", "latency_ns", "us", 1e-3),
-    ):
-        mine, real = getattr(proof.predicted, name), getattr(proof.measured, name)
-        digits = 0 if name == "cycles" else 3 if unit == "mm2" else 1
-        rows.add_row(label, f"{mine * scale:,.{digits}f} {unit}", f"{real * scale:,.{digits}f} {unit}", f"{100 * (mine / real - 1):+.1f}%")
+    p, m = proof.predicted, proof.measured
+    claims = [("energy of the logic", p.energy_pj / 1e3, m.energy_pj / 1e3, "nJ", 1)]
+    for factor in MEMORY_FACTORS:
+        claims.append(
+            (f"  with memories at {factor:g} x their cost", p.with_memories(factor) / 1e3, m.with_memories(factor) / 1e3, "nJ", 1)
+        )
+    claims += [
+        ("area of the logic", p.area_um2 / 1e6, m.area_um2 / 1e6, "mm2", 3),
+        ("  with memories", (p.area_um2 + p.memory_area_um2) / 1e6, (m.area_um2 + m.memory_area_um2) / 1e6, "mm2", 3),
+        ("cycles", p.cycles, m.cycles, "", 0),
+        ("latency", p.latency_ns / 1e3, m.latency_ns / 1e3, "us", 1),
+    ]
+    for label, mine, real, unit, digits in claims:
+        rows.add_row(label, f"{mine:,.{digits}f} {unit}", f"{real:,.{digits}f} {unit}", f"{100 * (mine / real - 1):+.1f}%")
     simulated = ", ".join(f"{cycles:,}" for cycles in v.cycles_simulated)
     gates = f"{proof.cells:,} gates classify {proof.streams * proof.images} images alike"
     lines = [
@@ -128,6 +146,7 @@ def table(folder: Path, result: "Result", seconds: float) -> Group:
         f"Accuracy  {winner.validation} on validation images; test {winner.test}",
         f"RTL       {v.images} test images, {v.mismatches} mismatches; {v.cycles_predicted:,} cycles predicted, {simulated} simulated",
         f"Gates     {gates}, {proof.technology}",
+        f"Memories  {proof.memories}",
     ]
     tally = ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in result.tally.items())
     tail = f"\n{sum(result.tally.values())} points ({tally}) in {seconds:.0f} s. "

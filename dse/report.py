@@ -14,10 +14,10 @@ from gatewright.dse.explore import Result
 from gatewright.dse.plots import energy_info, energy_plot, front_info, front_plot
 from gatewright.dse.run import CONFIG, RECORD, REPORT, RESULT, TRIALS, Run
 from gatewright.dse.words import accelerator_words, network_words
+from gatewright.sim.metrics import MEMORY_FACTORS
 from gatewright.sw.models import Architecture
 
 TEMPLATE = Path(__file__).with_name("report.j2")
-MEMORIES = (0.5, 1.0, 2.0)  # the cited energy of memories is shown at these factors
 
 
 def write(run: Run) -> Path:
@@ -71,10 +71,15 @@ def comparison_info(result: Result) -> list[dict[str, Any]]:
     return found
 
 
-def memory_info(result: Result) -> list[dict[str, float]]:
-    """nJ an image with on-chip memories at half, once and twice their cited energy, predicted and measured."""
+def memory_info(result: Result) -> list[dict[str, Any]]:
+    """nJ an image of the logic alone (factor 0), then with on-chip memories at half, once and twice their cited cost."""
     p, m = result.proof.predicted, result.proof.measured
-    return [{"factor": f, "predicted": p.with_memories(f) / 1e3, "measured": m.with_memories(f) / 1e3} for f in MEMORIES]
+    words = {0.0: "logic alone"} | {f: f"with memories, {word} their cited cost" for f, word in MEMORY_FACTORS.items()}
+    return [
+        {"factor": f, "label": label, "predicted": p.with_memories(f) / 1e3, "measured": m.with_memories(f) / 1e3}
+        | {"error": p.with_memories(f) / m.with_memories(f) - 1}
+        for f, label in words.items()
+    ]
 
 
 def check_info(result: Result) -> list[dict[str, Any]]:

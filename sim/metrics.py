@@ -4,8 +4,14 @@ from typing import Literal
 
 from gatewright.hw.noun import Noun
 
+MEMORY_FACTORS = {0.5: "half", 1.0: "once", 2.0: "twice"}  # their cited cost: how energies with on-chip memories are shown
 Origin = Literal["measured", "calibrated", "cited", "exact"]
 """measured: on gates simulated with these operands; calibrated: by the cost model; cited: published; exact: derived and proven by test."""
+
+
+def with_memories(logic: float, memories: float) -> dict[str, float]:
+    """A claimed energy beside the logic's alone: with on-chip memories at half, once and twice their cited cost, in the unit given."""
+    return {name: logic + factor * memories for factor, name in MEMORY_FACTORS.items()}
 
 
 class Metrics(Noun):

@@ -24,6 +24,7 @@ from gatewright.dse.plots import energy_info, front_info, pareto
 from gatewright.dse.report import check_info, comparison_info, memory_info, page, trials_info
 from gatewright.dse.run import Run
 from gatewright.dse.study import Study
+from gatewright.sim.measurement import shipped
 from gatewright.sw import checkpoint, golden
 from gatewright.sw.accuracy import wilson
 from gatewright.sw.data import digits, encode
@@ -79,13 +80,19 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
 
 
 def test_the_contract(short: tuple[Path, dict[str, Any]]) -> None:
-    _, result = short
+    folder, result = short
     assert result.keys() >= {"run", "best", "measured", "trials", "seconds"}
     assert result["best"].keys() == result["measured"].keys() == COSTS
     assert result["trials"] == 4
     assert result["verified"]["images"] == 40
     assert result["verified"]["mismatches"] == 0
     assert result["verified"]["cycles_simulated"] == [result["verified"]["cycles_predicted"]]
+    stored = Result(**Run(folder).read("result.json")).proof
+    for name, metrics in (("best", stored.predicted), ("measured", stored.measured)):
+        energies = result["energy_with_memories_pj"][name]
+        extra = {key: value - result[name]["energy_pj"] for key, value in energies.items()}
+        assert extra == pytest.approx({key: f * metrics.memory_energy_pj for key, f in (("half", 0.5), ("once", 1), ("twice", 2))})
+    assert (result["technology"], result["memories"]) == ("ihp130", "IHP SG13G2 SRAM macros, cited")
     assert result["best"]["cycles"] == result["measured"]["cycles"] == result["verified"]["cycles_predicted"]
     assert abs(result["errors"]["energy_pj"]) < 0.25
     assert result["errors"]["energy_pj"] == pytest.approx(result["best"]["energy_pj"] / result["measured"]["energy_pj"] - 1)
@@ -140,7 +147,7 @@ def test_the_reports_numbers(short: tuple[Path, dict[str, Any]]) -> None:
     for which, metrics in (("predicted", result.proof.predicted), ("measured", result.proof.measured)):
         total = sum(sum(values) for values in getattr(energy, which).values())
         assert total == pytest.approx(metrics.energy_pj / 1e3)
-    assert [row["factor"] for row in memory_info(result)] == [0.5, 1.0, 2.0]
+    assert [row["factor"] for row in memory_info(result)] == [0.0, 0.5, 1.0, 2.0]
     rows = {row["label"]: row for row in comparison_info(result)}
     assert rows["cycles"]["error"] == 0
     assert rows["energy of the logic"]["rests"] == "calibrated"
@@ -211,6 +218,23 @@ def test_bad_input(tmp_path: Path, old: str, new: str, status: int, text: str) -
     assert [path.name for path in tmp_path.iterdir()] == ["short.toml"] or "No network" in text
 
 
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        ('technology = "n5"', "technology: Input should be 'ihp130', 'sky130' or 'asap7' (got 'n5')"),
+        ('technology = "sky130"\nliberty = ["x.lib"]', "technology and liberty both name a library: give one of them"),
+        (f'technology = "sky130"\nmeasurements = "{shipped()}"', "holds measurements of ihp130, the run is for sky130. Name a file that"),
+        ('technology = "asap7"\nmeasurements = "none.json"', "none.json is not a file of measurements"),
+    ],
+)
+def test_technologies_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, lines: str, text: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "short.toml").write_text(CONFIG + lines)
+    assert main.main(["explore", "short.toml", "--quiet"]) == 2
+    assert text in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_missed_target_is_status_1(
     short: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
@@ -227,7 +251,8 @@ def test_a_missed_target_is_status_1(
     assert main.main(["explore", "short.toml", "--quiet"]) == 1
     out = capsys.readouterr().out
     assert "least logic energy at a validation accuracy of at least 30%: MISSED" in out
-    assert "energy of the logic" in out
+    for claim in ("energy of the logic", "with memories at 0.5 x their cost", "with memories at 2 x their cost", "SRAM macros, cited"):
+        assert claim in out
 
 
 def test_the_winner_is_the_cheapest_that_is_accurate_enough(short: tuple[Path, dict[str, Any]]) -> None:
