@@ -1,6 +1,7 @@
 """`gatewright calibrate`: measure a plan of small accelerators, fit the cost model, show its error on what it did not see."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,16 +17,19 @@ from gatewright.hw.errors import BadInput
 if TYPE_CHECKING:
     from gatewright.dse.heldout import HeldOut
     from gatewright.sim.calibration import Plan
+    from gatewright.sim.measurement import Measurement
 
 PlanFile = Annotated[Path | None, typer.Option("--plan", help="Probes to measure, TOML or JSON; by default the full plan.", metavar="PLAN")]
 OutFile = Annotated[Path | None, typer.Option("--out", help="Write the measurements to a file.", metavar="FILE")]
 Liberty = Annotated[list[Path] | None, typer.Option("--liberty", help="A standard-cell library; may be repeated.", metavar="FILE")]
+Named = Annotated[str | None, typer.Option("--technology", help="An embedded technology: ihp130 (default), sky130, asap7.", metavar="NAME")]
 Workers = Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes that measure side by side.")]
 
 
 def calibrate(
     plan: PlanFile = None,
     out: OutFile = None,
+    technology: Named = None,
     liberty: Liberty = None,
     workers: Workers = 2,
     as_json: Json = False,
@@ -39,7 +43,11 @@ def calibrate(
     from gatewright.sim.measurement import save
     from gatewright.sim.plan import FULL
     from gatewright.sim.probe import Result
+    from gatewright.sim.technology import technology_named
 
+    if liberty and technology:
+        raise BadInput("--liberty and --technology both name a library: give one of them.")
+    process = technology_named(technology) if technology else None
     output, start = Output(as_json, quiet), monotonic()
     chosen = _plan(plan) if plan else FULL
     if seed:
@@ -53,7 +61,7 @@ def calibrate(
             reused += result.reused
             bar.advance(task)
 
-        measurements = measure_plan(chosen, progress=show, liberty=tuple(liberty or ()), workers=workers)
+        measurements = measure_plan(chosen, process, progress=show, liberty=tuple(liberty or ()), workers=workers)
     if reused:
         output.note(f"{reused} of {len(chosen.probes)} measurements were already in the cache")
     if out:
@@ -67,15 +75,16 @@ def calibrate(
         "reused": reused,
         "technology": measurements[0].technology,
         "heldout": summary(errors),
+        "energy_with_memories_pj": claims(measurements),
         "seconds": round(monotonic() - start, 1),
     }
     line = (
         f"{len(measurements)} accelerators, {distinct} measured blocks ({reused} accelerators from the cache), {record['seconds']} s. "
         f"Complete accelerators, each predicted without its own measurement: area within {errors.area_mape:.1%}, "
-        f"energy within {errors.energy_mape:.1%} on average and {errors.energy_worst:+.1%} at worst; "
+        f"energy of the logic within {errors.energy_mape:.1%} on average and {errors.energy_worst:+.1%} at worst; "
         f"layers with wrong cycles: {errors.cycles_wrong}."
     )
-    output.emit(record, Group(families(errors), "", accelerators(errors), "", line))
+    output.emit(record, Group(families(errors), "", accelerators(errors, claims(measurements)), "", line))
     raise typer.Exit(FAILED if errors.cycles_wrong else DONE)
 
 
@@ -161,12 +170,32 @@ def _statistics(errors: list[float]) -> tuple[str, str, str]:
     return f"{np.mean(np.abs(errors)):.1%}", f"{np.mean(errors):+.1%}", f"{max(errors, key=abs):+.1%}"
 
 
-def accelerators(errors: "HeldOut") -> Table:
-    """Complete accelerators: measured beside predicted."""
-    table = Table(title="Complete accelerators, logic alone, energy per run", box=None, pad_edge=False)
-    for i, heading in enumerate(("accelerator", "area um2", "predicted", "error", "energy pJ", "predicted", "error")):
+def claims(measurements: Sequence["Measurement"]) -> dict[str, dict[str, float]]:
+    """Measured energy of every accelerator in pJ per run, with memories at half, once and twice their cited cost."""
+    from gatewright.sim.metrics import with_memories
+
+    return {m.name: with_memories(m.energy_pj, m.memory_pj) for m in measurements}
+
+
+def accelerators(errors: "HeldOut", claimed: Mapping[str, Mapping[str, float]]) -> Table:
+    """Complete accelerators: the logic measured beside predicted, and what is measured with memories."""
+    table = Table(title="Complete accelerators: the logic's area, and its energy in pJ per run", box=None, pad_edge=False)
+    headings = (
+        "accelerator",
+        "area um2",
+        "predicted",
+        "error",
+        "energy",
+        "predicted",
+        "error",
+        "with memories at 0.5",
+        "1",
+        "2 x their cost",
+    )
+    for i, heading in enumerate(headings):
         table.add_column(heading, justify="right" if i else "left")
     for row in errors.whole:
+        more = (f"{pj:,.0f}" for pj in claimed[row.name].values())
         sizes = (f"{row.area_um2:,.0f}", f"{row.predicted_um2:,.0f}", f"{row.area_error or 0:+.1%}")
-        table.add_row(row.name, *sizes, f"{row.energy_pj:,.0f}", f"{row.predicted_pj:,.0f}", f"{row.energy_error or 0:+.1%}")
+        table.add_row(row.name, *sizes, f"{row.energy_pj:,.0f}", f"{row.predicted_pj:,.0f}", f"{row.energy_error or 0:+.1%}", *more)
     return table

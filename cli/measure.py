@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 CLOCK_NS = 20.0
 NOTE = (
-    "Logic alone, without memories, wires and clock tree. An op is one useful product of the network: a multiplication with its addition."
+    "Logic is without wires and clock tree; memories are cited. An op is one useful product of the network: a multiplication with its "
+    "addition."
 )
 
 Config = Annotated[Path, typer.Argument(help="TOML with an [accelerator] table; [network] and [block] are optional.", metavar="CONFIG")]
@@ -69,7 +70,14 @@ def measure(
     record = summary(m, kind)
     timing = critical_path(netlist, process)
     record |= {"fmax_mhz_estimate": timing.fmax_mhz_estimate, "critical_path": timing.blocks}
-    record |= {"technology": m.technology, "tools": m.tools, "operands": m.operands, "note": NOTE, "reused": result.reused}
+    record |= {
+        "technology": m.technology,
+        "memories": process.memories_note,
+        "tools": m.tools,
+        "operands": m.operands,
+        "note": NOTE,
+        "reused": result.reused,
+    }
     output.emit(record, Group(_figures(record), "", _blocks(m), "", NOTE))
 
 
@@ -112,19 +120,23 @@ def _block(tables: Mapping[str, Any], parts: Iterable[str], path: Path) -> str |
 
 def _figures(record: Mapping[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
+    with_memories = record.get("energy_with_memories_pj_per_op", {})
     rows = {
         "block": record["block"] if record["instances"] == 1 else f"{record['block']}, one of {record['instances']}",
         "area": f"{record['area_um2']:,.0f} um2",
-        "energy": f"{record['energy_pj_per_op']:.4g} pJ per useful product",
+        "energy": f"{record['energy_pj_per_op']:.4g} pJ per useful product, logic alone",
+        "with memories": ", ".join(f"{pj:.4g}" for pj in with_memories.values()) + " pJ, at half, once and twice their cited cost",
         "leakage": f"{record['leakage_nw']:,.1f} nW",
         "cycles": f"{record['cycles_per_op']:.4g} per useful product",
         "clock": f"up to about {record['fmax_mhz_estimate']:.0f} MHz by static timing, unbuffered netlist, whole accelerator",
         "longest path": " > ".join(record["critical_path"]),
         "technology": record["technology"],
+        "memories": record["memories"],
         "operands": record["operands"],
     }
     for name, value in rows.items():
-        table.add_row(name, str(value))
+        if with_memories or name not in ("with memories", "memories"):
+            table.add_row(name, str(value))
     return table
 
 

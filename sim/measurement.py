@@ -84,6 +84,11 @@ class Measurement(Noun):
         return sum(part.area_um2 for part in self.parts.values())
 
     @property
+    def memory_pj(self) -> float:
+        """Energy of the on-chip memories per run of the program, on cited figures."""
+        return sum(layer.memory_pj for layer in self.layers)
+
+    @property
     def energy_pj(self) -> float:
         """Energy of the logic per run of the program, glitches included."""
         return sum(sum(causes) for layer in self.layers for causes in layer.energy.values())

@@ -6,6 +6,7 @@ from typing import Any
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.names import operator_named
 from gatewright.sim.measurement import Measurement
+from gatewright.sim.metrics import with_memories
 from gatewright.sw.models import Architecture, workload
 
 WIDTH = 16  # output channels of every layer of the network that runs where none is named
@@ -25,20 +26,25 @@ def network_for(config: AcceleratorConfig, table: Mapping[str, Any] | None) -> A
 
 
 def summary(m: Measurement, kind: str | None = None) -> dict[str, Any]:
-    """Area (of one instance, if a kind of block is asked for), leakage, and logic energy and cycles per useful product."""
+    """Area (of one instance, if a kind of block is asked for), leakage, and logic energy and cycles per useful product.
+
+    Of a complete accelerator also the memories' area, and the energy with them at half, once and twice their cited cost.
+    """
     chosen = {key: part for key, part in m.parts.items() if kind in (None, key.partition(":")[0])}
     instances = 1 if kind is None else max(part.instances for part in chosen.values())
     products = sum(layer.products for layer in workload(m.architecture).layers) * m.images
     cycles = sum(layer.cycles for layer in m.layers)
     causes = [layer.energy[key] for layer in m.layers for key in layer.energy if kind in (None, key.partition(":")[0])]
     leakage = sum(cause[1] for cause in causes)
+    logic = sum(map(sum, causes)) / products
+    memories = {"memory_area_um2": m.memory_area_um2, "energy_with_memories_pj_per_op": with_memories(logic, m.memory_pj / products)}
     return {
         "block": kind or "accelerator",
         "instances": instances,
         "area_um2": sum(part.area_um2 for part in chosen.values()) / instances,
-        "energy_pj_per_op": sum(map(sum, causes)) / products,
+        "energy_pj_per_op": logic,
         "leakage_nw": leakage / (cycles * m.clock_ns) * 1e6 / instances,
         "cycles_per_op": cycles / products,
         "products": products,
         "cycles": cycles,
-    }
+    } | (memories if kind is None else {})

@@ -39,12 +39,18 @@ def test_measure_gives_its_keys(small: Path, capsys: pytest.CaptureFixture[str])
     assert whole["technology"] == "ihp130"
     assert "pyosys" in whole["tools"]
     assert whole["cycles_per_op"] == whole["cycles"] / whole["products"]
+    energies = whole["energy_with_memories_pj_per_op"]
+    assert 0 < whole["energy_pj_per_op"] < energies["half"] < energies["once"] < energies["twice"]
+    memory = energies["twice"] - energies["once"]
+    assert energies == pytest.approx({key: whole["energy_pj_per_op"] + f * memory for key, f in (("half", 0.5), ("once", 1), ("twice", 2))})
+    assert whole["memories"] == "IHP SG13G2 SRAM macros, cited"
 
     small.write_text(SMALL + '[block]\nkind = "element"\n')
     assert main(["measure", str(small), "--json", "--quiet"]) == 0
     element = json.loads(capsys.readouterr().out)
     assert element["block"] == "element"
     assert element["reused"]
+    assert "energy_with_memories_pj_per_op" not in element
     assert 0 < element["area_um2"] < whole["area_um2"]
     assert 0 < element["energy_pj_per_op"] < whole["energy_pj_per_op"]
 
