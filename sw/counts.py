@@ -69,11 +69,11 @@ def count(schedule: Schedule) -> tuple[Counts, ...]:
         sums[i]["products"] = layer.products * schedule.images
         sums[i]["slots"] = sums[i]["issues"] * schedule.config.rows * schedule.config.cols * schedule.config.lanes(layer.operator)
         sums[i]["slots"] //= layer.operator.steps
-        sums[i]["busy"] = _busy(layer, schedule.config) * schedule.images
+        sums[i]["busy"] = busy(layer, schedule.config) * schedule.images
     return tuple(Counts(**into) for into in sums)
 
 
-def _busy(layer: Layer, config: AcceleratorConfig) -> int:
+def busy(layer: Layer, config: AcceleratorConfig) -> int:
     """Operand pairs of one image that hold a useful product, times the steps of a stream."""
     lanes, outputs = config.lanes(layer.operator), layer.K // layer.groups
     starts = [k // outputs * layer.group_channels for k in range(layer.K)]

@@ -153,10 +153,8 @@ class Tiling:
 
     def broken_rule(self) -> str | None:
         """Which rule this mapping breaks, with its values; None if it is legal."""
-        c, m, limit = self.config, self.mapping, 1 << COUNT_BITS
+        c, m = self.config, self.mapping
         rows = m.grid_n * m.grid_y * m.grid_x
-        kind = arithmetic(self.layer.operator)
-        silent = kind.table[:, kind.unused_weight_bits]  # what a lane of another group adds
         checks = [
             (rows <= c.rows, f"grid_n * grid_y * grid_x = {rows} exceeds the grid's {c.rows} rows"),
             (
@@ -176,12 +174,21 @@ class Tiling:
             (self.layer.pooling is None or m.inner == "none", "a layer with pooling needs inner = 'none'"),
             (self.longest_load < 1 << LENGTH_BITS, f"a load of {self.longest_load} words exceeds {(1 << LENGTH_BITS) - 1}"),
             (m.channels <= self.channel_groups, f"{m.channels} resident channel groups exceed the layer's {self.channel_groups}"),
+            (self.output_alignment, "a resident set of channels must fill whole memory words of the output"),
+        ]
+        return next((message for legal, message in checks if not legal), None) or self.layer_rule()
+
+    def layer_rule(self) -> str | None:
+        """Which rule the layer itself breaks on this configuration, whatever its mapping."""
+        c, limit = self.config, 1 << COUNT_BITS
+        kind = arithmetic(self.layer.operator)
+        silent = kind.table[:, kind.unused_weight_bits]  # what a lane of another group adds
+        checks = [
             (max(self.layer.R, self.layer.S, self.words) < limit, f"R, S and the words of a pixel ({self.words}) must be below {limit}"),
             (
                 self.layer.groups == 1 or not silent.any(),
                 f"groups need an operator with a weight that adds nothing to any activation, and {self.layer.operator.name} has none",
             ),
-            (self.output_alignment, "a resident set of channels must fill whole memory words of the output"),
             (self.layer.pooling is None or c.pooling, "the layer pools, but the accelerator has pooling = false"),
             (self.layer.pooling is None or self.output is not None, "the last layer's raw results cannot be pooled"),
         ]
@@ -202,13 +209,12 @@ class Tiling:
 def mappings(layer: Layer, config: AcceleratorConfig, images: int, output: Operator | None) -> Iterator[Mapping]:
     """Every legal mapping whose spatial split fits and whose tiles are not larger than the layer, in a fixed order."""
     groups = ceil(layer.K / config.cols)
-    channel_choices = sorted({ceil(groups / n) for n in range(1, groups + 1)}, reverse=True)
     for grid_n in range(1, min(images, config.rows) + 1):
         for grid_y in range(1, min(layer.out_h, config.rows // grid_n) + 1):
             for grid_x in range(1, min(layer.out_w, config.rows // (grid_n * grid_y)) + 1):
-                for y in _tile_sizes(layer.out_h, grid_y):
-                    for x in _tile_sizes(layer.out_w, grid_x):
-                        for channels in channel_choices:
+                for y in tile_sizes(layer.out_h, grid_y):
+                    for x in tile_sizes(layer.out_w, grid_x):
+                        for channels in channel_choices(groups):
                             inners: list[Inner] = ["none"]
                             if layer.pooling is None:
                                 inners += [i for i, n in (("x", x), ("channels", channels)) if 1 < n <= config.block_capacity]  # type: ignore[misc]
@@ -223,9 +229,14 @@ def mappings(layer: Layer, config: AcceleratorConfig, images: int, output: Opera
                                         yield mapping
 
 
-def _tile_sizes(extent: int, grid: int) -> list[int]:
+def tile_sizes(extent: int, grid: int) -> list[int]:
     """Pixels of a grid row in time: for each number of tiles, the least that covers the extent."""
     return sorted({ceil(extent / (grid * tiles)) for tiles in range(1, ceil(extent / grid) + 1)}, reverse=True)
+
+
+def channel_choices(groups: int) -> list[int]:
+    """Resident column groups: for each number of tiles, the least that covers all groups."""
+    return sorted({ceil(groups / n) for n in range(1, groups + 1)}, reverse=True)
 
 
 def no_mapping(layer: Layer, config: AcceleratorConfig, images: int, following: Operator | None) -> str:

@@ -1,0 +1,252 @@
+"""Many points (layer, mapping, accelerator) at once: energy and cycles by the closed forms, at millions of points a second.
+
+A `Batch` holds problems, each a layer in its place on a configuration with its unit costs; its points are mappings of these problems.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from functools import lru_cache
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from gatewright.dse import memories
+from gatewright.dse.closed_form import FIELDS, INNERS, MAPPING, NUMBERS, ORDERS, PROBLEM, bound, count, cycles, enumerate_legal
+from gatewright.dse.cost import CostModel, Floats
+from gatewright.dse.work import BASIS, Work
+from gatewright.hw.config import AcceleratorConfig, Operator, integer
+from gatewright.hw.errors import BadInput
+from gatewright.hw.instructions import LAYOUTS, LENGTH_BITS, Opcode
+from gatewright.sw.counts import Counts, busy
+from gatewright.sw.layers import Layer
+from gatewright.sw.mapping import Mapping, Tiling, channel_choices, tile_sizes
+
+Integers = NDArray[np.integer]
+SWITCHES = BASIS.index("switches")
+# What energy is linear in: counts, counts times the useful part of the lanes, switches, and loads into buffers.
+LINEAR = tuple(f.name for f in fields(Counts) if f.name not in ("products", "slots", "busy"))
+USEFUL = ("issues", "activation_reads", "weight_reads")
+LOADED = ("weight_writes", "parameter_writes")
+TERMS = (*LINEAR, *(f"useful_{name}" for name in USEFUL), "switches", *LOADED)
+PLACES = tuple(NUMBERS.index(name) for name in LINEAR)
+AT_USEFUL = len(LINEAR)
+MOST_CHUNK = 1 << 16  # points that a thread takes at a time
+
+
+def problem(layer: Layer, config: AcceleratorConfig, images: int, following: Operator | None) -> np.ndarray:
+    """A layer in its place as one record [1] of `PROBLEM`. Raises BadInput for an operator that the grid lacks."""
+    config.path(layer.operator)
+    one, many = (Tiling(layer, config, Mapping(channels=channels), images, following) for channels in (1, 2))
+    values = {name: getattr(layer, name) for name in ("K", "R", "S", "H", "W", "stride", "padding", "pool_window", "pool_stride")}
+    values |= {name: getattr(layer, name) for name in ("out_h", "out_w")}
+    values |= {name: getattr(config, name) for name in ("rows", "cols", "operand_bits", "activation_words", "weight_words")}
+    values |= {name: getattr(config, name) for name in ("parameter_words", "output_words", "output_bits", "block_capacity")}
+    values |= {name: getattr(one, name) for name in ("words", "channel_groups", "output_width", "group_span")}
+    values |= {f"{name}_words": LAYOUTS[opcode].memory_words(config.operand_bits) for name, opcode in INSTRUCTIONS.items()}
+    values |= reader(layer, config, following)
+    values |= {
+        "pools": layer.pooling is not None,
+        "images": images,
+        "reduction_one": one.reduction,
+        "reduction_many": many.reduction,
+        "reach_words_one": one.reach.words,
+        "reach_words_many": many.reach.words,
+        "reach_stride_one": one.reach.stride,
+        "reach_stride_many": many.reach.stride,
+        "steps": layer.operator.steps,
+        "raw": following is None,
+        "mappable": one.layer_rule() is None,
+        "products": layer.products * images,
+        "busy": busy(layer, config) * images,
+        "lanes": config.lanes(layer.operator),
+        "longest_load": (1 << LENGTH_BITS) - 1,
+        "interval": config.memory_interval,
+        "stages": config.pipeline_stages,
+    }
+    return np.array([tuple(values[name] for name in FIELDS)], dtype=PROBLEM)
+
+
+INSTRUCTIONS = {
+    "linear": Opcode.LOAD_WEIGHTS,
+    "image": Opcode.LOAD_ACTIVATIONS,
+    "compute": Opcode.COMPUTE,
+    "store": Opcode.STORE,
+}
+
+
+def reader(layer: Layer, config: AcceleratorConfig, following: Operator | None) -> dict[str, int]:
+    """What `dse.mapper.alone` puts behind a layer: one pixel of one channel with all of the layer's channels."""
+    if following is None:
+        return dict.fromkeys(("reader_weights", "reader_parameters", "reader_waits"), 0)
+    weights = -(-layer.K // config.lanes(following))
+    return {
+        "reader_weights": weights,
+        "reader_parameters": config.cols * 64 // config.operand_bits,
+        "reader_waits": weights > config.weight_words // 2,
+    }
+
+
+@lru_cache(maxsize=4096)
+def _linear(work: Work) -> Floats:
+    """How the basis follows from the terms, [TERMS, BASIS], for layers whose work differs from this one's in counts only.
+
+    From the basis itself: one event of each kind, without useful products and with nothing but useful ones.
+    """
+    rows = []
+    for name in LINEAR:
+        event = Counts(**({"slots": 1} | {name: 1}))  # without a useful product
+        rows.append(replace(work, counts=event).basis)
+    for i, name in enumerate(USEFUL):
+        event = Counts(**({"slots": 1, "products": 1} | {name: 1}))
+        rows.append(tuple(a - b for a, b in zip(replace(work, counts=event).basis, rows[LINEAR.index(USEFUL[i])], strict=True)))
+    table = np.zeros((len(TERMS), len(BASIS)))
+    table[: len(rows)] = rows
+    table[:, SWITCHES] = 0.0
+    table[TERMS.index("switches"), SWITCHES] = 1.0
+    return table
+
+
+@lru_cache(maxsize=4096)
+def _memories(config: AcceleratorConfig, model: CostModel, clock_ns: float) -> Floats:
+    """Energy of the on-chip memories in pJ for one event of each of the terms; see `dse.memories.accesses`."""
+    names = {name: (0, 0) for name in ("weights", "activations", "outputs", "biases", "scales")}
+    one: dict[str, dict[str, tuple[int, int]]] = {
+        "weight_reads": {"weights": (1, 0)},
+        "weight_writes": {"weights": (0, 1)},
+        "activation_reads": {"activations": (config.rows, 0)},
+        "activation_writes": {"activations": (0, 1)},
+        "stored_words": {"outputs": (1, 0)},
+        "output_writes": {"outputs": (0, 1)},
+        "parameter_reads": {"biases": (1, 0), "scales": (1, 0)},
+        "parameter_writes": {"biases": (0, 1), "scales": (0, 1)},
+    }
+    found = np.zeros(len(TERMS))
+    for i, name in enumerate(TERMS):
+        found[i] = memories.energy_pj(config, names | one.get(name, {}), int(name == "cycles"), clock_ns, model.memories)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def energy(p, n, cost):  # type: ignore[no-untyped-def]
+    """Energy in pJ of a point with numbers `n`: the terms times their cost."""
+    total = 0.0
+    for term in range(AT_USEFUL):
+        total += n[PLACES[term]] * cost[term]
+    useful = n[2] / n[3]
+    total += n[1] * useful * cost[AT_USEFUL] + n[5] * useful * cost[AT_USEFUL + 1] + n[6] * useful * cost[AT_USEFUL + 2]
+    total += max(0.0, n[1] / p.steps - min(n[5], n[6])) * cost[AT_USEFUL + 3]
+    return total + n[16] * cost[AT_USEFUL + 4] + n[17] * cost[AT_USEFUL + 5]
+
+
+@njit(cache=True, nogil=True)
+def _evaluate(problems, which, mappings, costs, exact, energies, times):  # type: ignore[no-untyped-def]
+    """Energy in pJ and cycles of every point; without `exact` lower bounds of both, if a cycle costs no less than nothing."""
+    out, scratch, m = np.empty(len(NUMBERS), np.int64), np.empty((4, 7), np.int64), np.empty(8, np.int64)
+    for i in range(len(which)):
+        p, cost = problems[which[i]], costs[which[i]]
+        for j in range(8):
+            m[j] = mappings[i, j]
+        count(p, m, out)
+        out[0] = cycles(p, m, scratch) if exact else bound(p, m, out)
+        times[i] = out[0]
+        energies[i] = energy(p, out, cost)
+
+
+@njit(cache=True, nogil=True)
+def _tabulate(problems, which, mappings, numbers):  # type: ignore[no-untyped-def]
+    """The exact `NUMBERS` of every point."""
+    scratch, m = np.empty((4, 7), np.int64), np.empty(8, np.int64)
+    for i in range(len(which)):
+        p = problems[which[i]]
+        for j in range(8):
+            m[j] = mappings[i, j]
+        count(p, m, numbers[i])
+        numbers[i, 0] = cycles(p, m, scratch)
+
+
+class Batch:
+    """Problems with their unit costs. A point is the number of a problem and a row of integers as `row` makes them of a mapping."""
+
+    def __init__(self, model: CostModel, images: int = 1, clock_ns: float = 20.0, memories: float = 0.0) -> None:
+        """As `dse.mapper.Mapper`."""
+        self.model, self.images, self.clock_ns, self.memories = model, images, clock_ns, memories
+        self._problems: list[np.ndarray] = []
+        self._costs: list[Floats] = []
+
+    def add(self, layer: Layer, config: AcceleratorConfig, following: Operator | None) -> int:
+        """The number of a problem. Raises BadInput for an operator that the grid lacks or that has no price."""
+        self._problems.append(problem(layer, config, self.images, following))
+        self._costs.append(self.unit_costs(layer, config, following))
+        return len(self._problems) - 1
+
+    def unit_costs(self, layer: Layer, config: AcceleratorConfig, following: Operator | None) -> Floats:
+        """Energy in pJ for one of each of the `TERMS`."""
+        work = Work.of(layer, Counts(), config, following)
+        found = _linear(work) @ self.model.weights(config, layer.operator, self.clock_ns)
+        return found + self.memories * _memories(config, self.model, self.clock_ns) if self.memories else found
+
+    @property
+    def problems(self) -> np.ndarray:
+        return np.concatenate(self._problems)
+
+    def evaluate(self, which: Integers, mappings: Integers, exact: bool = True, threads: int = 1) -> tuple[Floats, Integers]:
+        """Energy in pJ and cycles of points [n] and [n, 8]: of layers alone, for all images. Every mapping must be legal.
+
+        Without `exact` cycles are a lower bound, and energies those of as many cycles.
+        """
+        problems, costs, n = self.problems, np.stack(self._costs), len(which)
+        energies, times = np.empty(n), np.empty(n, np.int64)
+        size = min(MOST_CHUNK, max(1, -(-n // threads)))
+        parts = [slice(start, start + size) for start in range(0, n, size)]
+
+        def run(part: slice) -> None:
+            _evaluate(problems, which[part], mappings[part], costs, exact, energies[part], times[part])
+
+        if threads == 1 or len(parts) < 2:
+            for part in parts:
+                run(part)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(run, parts))
+        return energies, times
+
+    def numbers(self, which: Integers, mappings: Integers) -> Integers:
+        """The exact `closed_form.NUMBERS` of points, [n, numbers]."""
+        found = np.empty((len(which), len(NUMBERS)), np.int64)
+        _tabulate(self.problems, which, mappings, found)
+        return found
+
+    def legal(self, number: int) -> Integers:
+        """Every legal mapping of a problem, in the order of `sw.mapping.mappings`: rows [mappings, 8]."""
+        p = self._problems[number]
+        y_sizes, x_sizes = (sizes(int(extent[0]), int(p["rows"][0])) for extent in (p["out_h"], p["out_w"]))
+        choices = np.array(channel_choices(int(p["channel_groups"][0])))
+        none = np.empty((0, 8), np.int16)
+        found = np.empty((enumerate_legal(p[0], y_sizes, x_sizes, choices, none, False), 8), np.int16)
+        enumerate_legal(p[0], y_sizes, x_sizes, choices, found, True)
+        return found
+
+
+@lru_cache(maxsize=1024)
+def sizes(extent: int, rows: int) -> Integers:
+    """`tile_sizes` of each grid size from 1 to `rows`, [rows + 1, n], zeros behind them."""
+    lists = [tile_sizes(extent, grid) if grid else [] for grid in range(rows + 1)]
+    table = np.zeros((rows + 1, max(map(len, lists))), np.int64)
+    for line, values in zip(table, lists, strict=True):
+        line[: len(values)] = values
+    return table
+
+
+def row(mapping: Mapping) -> list[int]:
+    """A mapping as integers."""
+    values = [getattr(mapping, name) for name in MAPPING[:-2]]
+    return [*values, ORDERS.index(mapping.order), INNERS.index(mapping.inner)]
+
+
+def mapping(row: Sequence[int] | Integers) -> Mapping:
+    """The mapping of a row of integers."""
+    values = dict(zip(MAPPING, map(int, row), strict=True))
+    return Mapping(**values | {"order": ORDERS[values["order"]], "inner": INNERS[values["inner"]]})
