@@ -1,0 +1,194 @@
+"""An explanation adds up to the prediction, counts what the schedule counts, and names measurements that are there."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gatewright.cli.main import main
+from gatewright.dse.cost import CostModel
+from gatewright.dse.explain import explain
+from gatewright.dse.explanation import Explanation
+from gatewright.dse.mapper import Mapper
+from gatewright.dse.provenance import extrapolations, unmeasured
+from gatewright.hw.config import AcceleratorConfig, integer, stochastic, xnor
+from gatewright.hw.errors import BadInput
+from gatewright.sw.counts import count
+from gatewright.sw.models import Architecture, workload
+
+I8, X = integer(8), xnor()
+NETWORK = Architecture(family="vgg", channels=1, height=8, width=8, widths=(6, 8), operators=(I8, X, I8), pool_after=(0,))
+CONFIG = AcceleratorConfig(rows=2, cols=4, operand_bits=32, operators=(I8, X), accumulator_bits=20, activation_words=128)
+FILE = """
+[accelerator]
+rows = 2
+cols = 2
+operand_bits = 32
+operators = ["int8", "xnor"]
+[network]
+family = "vgg"
+widths = [6]
+operators = ["xnor", "int8"]
+"""
+
+
+@pytest.fixture(scope="module")
+def model() -> CostModel:
+    return CostModel.default()
+
+
+@pytest.fixture(scope="module")
+def found(model: CostModel) -> Explanation:
+    return explain(model, Mapper(model, images=2, limit=4).schedule(workload(NETWORK), CONFIG), clock_ns=25.0)
+
+
+def test_the_rows_add_up_to_the_prediction(model: CostModel, found: Explanation) -> None:
+    predicted, images = model.predict(found.schedule, clock_ns=25.0), found.schedule.images
+    assert images == 2
+    for layer, blocks in zip(found.layers, predicted.layers, strict=True):
+        assert {block: pj / images for block, pj in layer.by_block().items()} == pytest.approx({b: pj for b, pj in blocks.items() if pj})
+        assert sum(row.pj for row in layer.logic) == layer.logic_pj
+    sums = {
+        "energy_pj": sum(layer.logic_pj for layer in found.layers),
+        "memory_energy_pj": sum(layer.memory_pj for layer in found.layers),
+        "external_energy_pj": sum(layer.external.pj for layer in found.layers),
+    }
+    assert {name: pj / images for name, pj in sums.items()} == pytest.approx({name: getattr(predicted.metrics, name) for name in sums})
+
+
+def test_measured_accelerators_add_up_too(model: CostModel) -> None:
+    for item in model.samples[::15]:
+        layers = explain(model, item.schedule, item.measurement.clock_ns).layers
+        for layer, work in zip(layers, item.work, strict=True):
+            by_part: dict[str, float] = {}
+            for row in layer.logic:
+                by_part[row.part] = by_part.get(row.part, 0.0) + row.pj
+            assert by_part == pytest.approx(
+                {key: pj for key, pj in model.layer(item.config, work, item.measurement.clock_ns).items() if pj}
+            )
+
+
+def test_counts_are_the_schedules(model: CostModel, found: Explanation) -> None:
+    for layer, n in zip(found.layers, count(found.schedule), strict=True):
+        assert layer.counts == n
+        exact = {row.event: row.count for row in layer.logic if row.cause == "data" and hasattr(n, row.event.replace(" ", "_"))}
+        assert exact == {event: getattr(n, event.replace(" ", "_")) for event in exact}
+        assert {"issues", "beats", "instruction words", "stored words"} <= set(exact)
+        reads = {row.part: row.count for row in layer.memories if row.event == "reads"}
+        assert reads["weights"] == n.weight_reads
+        assert reads["activations"] == n.activation_reads * CONFIG.rows
+        assert layer.external.count == layer.traffic.moved
+        for row in layer.logic:
+            if row.terms:
+                assert row.pj_each == pytest.approx(sum(times * pj for times, pj in row.terms.values()))
+
+
+def test_leakage_and_clock_stand_apart(model: CostModel, found: Explanation) -> None:
+    slower = explain(model, found.schedule, clock_ns=50.0)
+    for now, then in zip(found.layers, slower.layers, strict=True):
+        for a, b in zip(now.logic, then.logic, strict=True):
+            assert b.pj == pytest.approx(a.pj * (2 if a.cause == "leakage" else 1))
+
+
+def test_support_names_measurements_that_hold_the_family(model: CostModel, found: Explanation) -> None:
+    measured = {item.measurement.name: set(item.measurement.parts) for item in model.samples}
+    assert {support.family for support in found.supports} == {part.part.family for part in model.priced(CONFIG)}
+    for support in found.supports:
+        assert set(support.nearest) <= set(support.measurements) <= set(measured)
+        assert support.equations["dynamic"] > 0
+    [lanes] = [support for support in found.supports if support.family == "lanes.xnor"]
+    assert set(lanes.measurements) == {name for name, parts in measured.items() if any("xnor" in part for part in parts)}
+    assert lanes.energy_mape is not None
+    assert abs(lanes.energy_worst or 0.0) >= lanes.energy_mape
+    assert lanes.worst_in is not None
+    assert lanes.worst_in.split()[0] in measured
+
+
+def test_the_nearest_measurement_of_a_measured_configuration_is_its_own(model: CostModel) -> None:
+    item = model.samples[4]
+    about = explain(model, item.schedule)
+    assert item.measurement.name in about.measured_as
+    assert about.extrapolations == about.unmeasured == ()
+    assert all(support.nearest[0] in about.measured_as for support in about.supports)
+
+
+def test_what_goes_beyond_the_measurements_is_said(model: CostModel) -> None:
+    largest = max(item.config.rows for item in model.samples)
+    beyond = extrapolations(model, CONFIG.replace(rows=64, operators=(I8, X, integer(7))))
+    assert f"rows 64: largest measured {largest}" in {str(one) for one in beyond}
+    assert {one.what for one in beyond} == {"rows"}
+    long = extrapolations(model, CONFIG.replace(operators=(I8, stochastic(256))))
+    assert {str(one) for one in long} == {f"{stochastic(256).name} stream_length 256: largest measured {n}" for n in (64, 128)}
+    assert {family for one in long for family in one.families} == {"lanes.stochastic", "encoder", "source.sobol"}
+    deep = extrapolations(model, CONFIG.replace(weight_words=32768))
+    assert deep
+    assert not {"element", "lanes.int"} & set(deep[0].families)
+
+
+def test_what_nothing_measured_is_said(model: CostModel) -> None:
+    assert not unmeasured(model, CONFIG, CONFIG.operators)
+    plain = CostModel([item.measurement for item in model.samples if not item.config.pooling])
+    missing = unmeasured(plain, plain.samples[0].config.replace(pooling=True), plain.samples[0].config.operators)
+    assert "post: area by pools" in missing
+
+
+def test_a_family_that_is_absent_is_refused(model: CostModel, found: Explanation) -> None:
+    without = CostModel([item.measurement for item in model.samples if {o.kind for o in item.config.operators} == {"int"}])
+    with pytest.raises(BadInput, match=r"No measurement tells what lanes\.xnor costs"):
+        explain(without, found.schedule)
+
+
+def test_a_changed_unit_cost_shows(model: CostModel, found: Explanation) -> None:
+    """The negative: rows of another model do not add up to this one's prediction."""
+    other = model.without(0)
+    other.costs["element"] = replace(other.costs["element"], clock_pj=2 * model.costs["element"].clock_pj)
+    wrong = explain(other, found.schedule, clock_ns=25.0)
+    assert sum(layer.logic_pj for layer in wrong.layers) > 1.1 * sum(layer.logic_pj for layer in found.layers)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(FILE)
+    return path
+
+
+def test_the_command_on_a_configuration(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(file), "--json", "--quiet"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert [layer["name"] for layer in record["layers"]] == ["conv0", "fc"]
+    for layer in record["layers"]:
+        assert sum(row["pj"] for row in layer["logic"]) == pytest.approx(layer["energy_pj"])
+        assert layer["measured"] is None
+        assert layer["memory_energy_pj"]["twice"] == pytest.approx(4 * layer["memory_energy_pj"]["half"])
+    assert record["energy_pj"] == pytest.approx(sum(layer["energy_pj"] for layer in record["layers"]))
+    assert record["provenance"]["technology"] == "ihp130"
+
+    assert main(["explain", str(file), "--layer", "fc", "--quiet"]) == 0
+    text = capsys.readouterr().out
+    assert "Layer 1 fc, int8" in text
+    assert "Layer 0" not in text
+    assert "RM_IHPSG13" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "message"),
+    [
+        (("", ""), ["--layer", "conv7"], "There is no layer 'conv7'; the layers are 0 conv0, 1 fc"),
+        (("", ""), ["--layer", "2"], "There is no layer '2'"),
+        (("rows = 2", "rows = 0"), [], "rows"),
+        (('"int8", "xnor"', '"int8", "xnor", "sc64_counter"'), [], "There is no operator named 'sc64_counter'"),
+    ],
+)
+def test_the_command_refuses(
+    file: Path, change: tuple[str, str], arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(FILE.replace(*change) if change[0] else FILE)
+    assert main(["explain", str(file), "--quiet", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(tmp_path)]) == 2
+    assert "is not a run folder" in capsys.readouterr().err
