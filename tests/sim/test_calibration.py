@@ -1,17 +1,19 @@
 """The measuring side of calibration: plans, the choice of mappings, measurements as nouns."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from gatewright.hw.config import AcceleratorConfig, integer, stochastic, xnor
-from gatewright.hw.errors import BadInput
+from gatewright.hw.errors import BadInput, Missing
+from gatewright.sim import calibration
 from gatewright.sim.accelerator import netlist_of
-from gatewright.sim.calibration import Plan, plan_from
+from gatewright.sim.calibration import Plan, measure_plan, plan_from
 from gatewright.sim.measurement import load, part_of, parts, save, shipped
 from gatewright.sim.plan import FULL
-from gatewright.sim.probe import Probe, choose
-from gatewright.sim.technology import ihp130
+from gatewright.sim.probe import Probe, Result, choose
+from gatewright.sim.technology import EMBEDDED, Conventions, Technology, ihp130, technology_named
 from gatewright.sw.mapping import Tiling
 from gatewright.sw.models import Architecture, workload
 from gatewright.sw.schedule import next_operator
@@ -84,6 +86,36 @@ def test_paths_name_their_part() -> None:
     assert part_of(("accelerator", "grid", "weight_source_0"), CONFIG) == "source.weight:sc_sign_magnitude_sobol64_8"
     assert part_of(("accelerator", "post", "channel0"), CONFIG) == "post"
     assert part_of((), CONFIG) == "system"
+
+
+class Here(ThreadPoolExecutor):
+    """A process pool's stand-in."""
+
+    def __init__(self, workers: int, mp_context: object) -> None:
+        super().__init__(1)
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_workers_are_handed_embedded_technologies_by_name(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    first, *_ = load(shipped())
+    used: list[str] = []
+
+    def measured(probe: Probe, technology: Technology) -> Result:
+        used.append(technology.hash)
+        return Result(first.replace(technology=technology.name), reused=False)
+
+    monkeypatch.setattr(calibration, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(calibration, "measure_probe", measured)
+    plan = Plan(probes=(Probe(name="a", config=CONFIG, architecture=NETWORK),))
+    assert [m.technology for m in measure_plan(plan, technology_named(name))] == [name]
+    assert used == [technology_named(name).hash]
+    with pytest.raises(BadInput, match=f"cannot be handed the technology {name}"):
+        measure_plan(plan, technology_named(name).replace(Conventions(clock_high=0.5)))
+
+
+def test_a_technology_that_does_not_ship_says_how_to_make_it() -> None:
+    with pytest.raises(Missing, match='gatewright calibrate --technology n5 --out n5.json.*technology = "n5", measurements = "n5.json"'):
+        shipped("n5")
 
 
 def test_measurements_survive_a_file(tmp_path: Path) -> None:
