@@ -13,6 +13,10 @@ X, B8, B4 = xnor(), binary_weight(8), binary_weight(4)
 L1, MFNET = multiplication_free("l1", signed=True), multiplication_free("mfnet", zero_sign=0)
 SM, SM32, SM6 = stochastic(64), stochastic(32, source="lfsr"), stochastic(32, bits=6)
 SM4, SML = stochastic(16, bits=4), stochastic(128, source="lfsr")
+COUNTER, COUNTER_BP = stochastic(64, source="counter"), stochastic(128, "bipolar", "counter")
+OR, MUX = stochastic(64, source="lfsr", sharing=1, adder="or"), stochastic(128, "bipolar", adder="mux")
+MUX_SM, APPROXIMATE = stochastic(64, source="counter", adder="mux"), stochastic(64, source="counter", adder="approximate")
+SHARED = stochastic(64, sharing=2)
 BP, BPS, BP4 = stochastic(128, "bipolar", "lfsr"), stochastic(64, "bipolar"), stochastic(32, "bipolar", "sobol", 4)
 
 
@@ -80,6 +84,18 @@ PROBES = (
     probe("shift_narrow", 2, 4, vgg((8, 8), shift(4)), NARROW | {"accumulator_bits": 28, "accumulator_depth": 4}),
     probe("mf", 2, 2, vgg((8, 12, 12), L1, MFNET, multiplication_free("l1", 6), MFNET), {"accumulator_bits": 24}),
     probe("mf_narrow", 2, 4, vgg((8, 8), MFNET, L1, MFNET), NARROW | {"accumulator_bits": 22}),
+    probe("shift_tall", 4, 2, vgg((8, 12, 8), shift(4), shift(), shift(4, 6, signed=True), shift(exponents=12)), {"accumulator_bits": 30}),
+    probe("shift_deep", 2, 2, vgg((12, 8), shift(), L1, shift(4)), {"accumulator_bits": 28, "pipeline_stages": 2}),
+    probe("mf_tall", 4, 2, vgg((12, 12, 8), MFNET, L1, multiplication_free("mfnet", 4, signed=True), L1), {"accumulator_bits": 22}),
+    probe("counter", 2, 2, vgg((8, 12, 8), COUNTER, SHARED, COUNTER_BP, COUNTER), {"accumulator_bits": 24}),
+    probe("counter_narrow", 2, 4, vgg((8, 8), SHARED, COUNTER, COUNTER_BP), NARROW | {"accumulator_bits": 24, "accumulator_depth": 4}),
+    probe("adders", 2, 2, vgg((8, 12, 8), APPROXIMATE, OR, MUX, MUX_SM), {"accumulator_bits": 24}),
+    probe("adders_narrow", 4, 2, vgg((8, 12, 8), OR, APPROXIMATE, MUX_SM, MUX), NARROW | {"accumulator_bits": 24}),
+    probe("split", 2, 2, vgg((8, 16, 12), I8, X, I4, I8), {"split": True}),
+    probe("split_narrow", 4, 2, vgg((12, 12, 16), I8, B8, I2, X), NARROW | {"split": True, "accumulator_bits": 22}),
+    probe("split_deep", 2, 4, vgg((8, 16), I4, X, I4), {"split": True, "pipeline_stages": 2, "accumulator_depth": 4}),
+    probe("streams_deep", 2, 2, vgg((8, 12, 8), SM, BPS, SML, SM), {"accumulator_bits": 24, "pipeline_stages": 2}),
+    probe("int_rest", 4, 2, vgg((12, 16, 8), integer(6), integer(4, signed=True), integer(5, 6, signed=True), integer(3))),
     probe("int8_deep", 2, 2, vgg((8, 12), I8), {"pipeline_stages": 2}),
     probe("mixed_deep", 2, 4, vgg((8, 16, 8), I8, X, B8, I4), {"pipeline_stages": 2, "accumulator_depth": 4}),
     probe("mixed", 2, 2, vgg((8, 16, 12, 8), I8, X, B8, SM, I4)),

@@ -7,6 +7,7 @@ stands for the layer. Unit costs of energy multiply these numbers: a quiet layer
 
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -33,7 +34,7 @@ class Toggles(Noun):
 
     In a lane that a channel fills (of bipolar streams: in any lane): `activation_word`, `weight_word` as the buffers hold them,
     `activation`, `weight` as the lanes take them, `partial` (ANDs of operand bits; of streams the pulses of products) and `product`.
-    In an element: `tree` (sums of some lanes, pairwise, up to all), `sum` (of all), `accumulator` (of 32 bits) and its `sign`.
+    In an element: `tree` (all sums of 2 lanes, all sums of 4, ...; the last is the sum of all), `accumulator` (of 32 bits) and its `sign`.
     """
 
     activation_word: float = Field(ge=0)
@@ -42,8 +43,7 @@ class Toggles(Noun):
     weight: float = Field(ge=0)
     partial: float = Field(ge=0)
     product: float = Field(ge=0)
-    tree: float = Field(ge=0)
-    sum: float = Field(ge=0)
+    tree: tuple[float, ...]
     accumulator: float = Field(ge=0)
     sign: float = Field(ge=0)
 
@@ -52,9 +52,11 @@ class Activity(Noun):
     """One layer's toggles: `both` operands change; from a `pixel` to the one beside it, the weight held; from one output `channel` to
     another, the activation held. In the latter two `accumulator` is the difference of two accumulators.
 
-    Streams play on in every step whatever is held: their three differ in words and accumulators only.
+    Streams play on in every step whatever is held: their three differ in words and accumulators only. `filled`: the part of a word's lanes
+    that have a channel.
     """
 
+    filled: float = Field(gt=0, le=1)
     both: Toggles
     pixel: Toggles
     channel: Toggles
@@ -63,13 +65,13 @@ class Activity(Noun):
 @dataclass(frozen=True)
 class _Sample:
     """Lane contents in time, int64: of some pixels and the pixels beside [pixels, T + 1, lanes], of some output channels and others
-    [channels, T + 1, lanes]. Time T is the beginning of the next pixel. `filled`: lanes over which means are taken."""
+    [channels, T + 1, lanes]. Time T is the beginning of the next pixel. `channels`: lanes of a word with a channel, on average."""
 
     activations: np.ndarray
     beside: np.ndarray
     weights: np.ndarray
     others: np.ndarray
-    filled: float
+    channels: float
 
 
 @dataclass(frozen=True)
@@ -98,25 +100,27 @@ def activity(layer: IntegerLayer, codes: np.ndarray, operand_bits: int) -> Activ
     """One layer's activity on input codes [N, C, H, W]."""
     op, drawn = layer.layer.operator, _draw(layer, codes, operand_bits)
     a, w, steps, time = drawn.activations, drawn.weights, op.steps, drawn.weights.shape[1] - 1
-    element = _streams if op.kind == "stochastic" else _words
+    element, counted = (_streams if op.kind == "stochastic" else _words), (a.shape[-1] if op.coding == "bipolar" else drawn.channels)
     now, end = element(op, a, w), time * steps
     sums = now.accumulated
     sums[:, :, end] = now.tree[-1][0][:, :, end, 0]  # cleared
-    moved = _moved(op, now, now, slice(0, end), slice(1, end + 1), drawn.filled)
-    both = (
-        moved | _words_moved(a[:, :-1], a[:, 1:], w[:, :-1], w[:, 1:], drawn.filled) | _changed(sums[:, :, :end], sums[:, :, 1 : end + 1])
-    )
+    moved = _moved(op, now, now, slice(0, end), slice(1, end + 1), counted)
+    both = moved | _words_moved(a[:, :-1], a[:, 1:], w[:, :-1], w[:, 1:], counted) | _changed(sums[:, :, :end], sums[:, :, 1 : end + 1])
     found, ends = [], slice(steps - 1, end, steps)
     for a2, w2 in ((drawn.beside, w), (a, drawn.others)):
         held = element(op, a2, w2)
-        changed = moved if steps > 1 else _moved(op, now, held, slice(0, end), slice(0, end), drawn.filled)
-        words = _words_moved(a[:, :-1], a2[:, :-1], w[:, :-1], w2[:, :-1], drawn.filled)
+        changed = moved if steps > 1 else _moved(op, now, held, slice(0, end), slice(0, end), counted)
+        words = _words_moved(a[:, :-1], a2[:, :-1], w[:, :-1], w2[:, :-1], counted)
         found.append(changed | words | _changed(sums[:, :, ends], held.accumulated[:, :, ends]))
-    return Activity(both=_toggles(both), pixel=_toggles(found[0]), channel=_toggles(found[1]))
+    return Activity(filled=drawn.channels / a.shape[-1], both=_toggles(both), pixel=_toggles(found[0]), channel=_toggles(found[1]))
 
 
-def _toggles(values: dict[str, float]) -> Toggles:
-    return Toggles(**{name: float(f"{value:.{DIGITS}g}") for name, value in values.items()})
+def _toggles(values: dict[str, Any]) -> Toggles:
+    return Toggles(**{name: tuple(map(_rounded, value)) if isinstance(value, tuple) else _rounded(value) for name, value in values.items()})
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
 
 
 def _draw(layer: IntegerLayer, codes: np.ndarray, operand_bits: int) -> _Sample:
@@ -147,11 +151,10 @@ def _draw(layer: IntegerLayer, codes: np.ndarray, operand_bits: int) -> _Sample:
 
     here, there = window(x), window(np.minimum(x + 1, shape.Q - 1))
     mine, others = weights(channels), weights((channels + 1) % outputs)
-    filled = lanes if op.coding == "bipolar" else shape.C / ceil(shape.C / lanes)
     here, there, mine, others = (
         np.concatenate([part, after[:, :1]], axis=1) for part, after in ((here, there), (there, there), (mine, mine), (others, others))
     )
-    return _Sample(here, there, mine, others, filled)
+    return _Sample(here, there, mine, others, shape.C / ceil(shape.C / lanes))
 
 
 def _words(op: Operator, a: np.ndarray, w: np.ndarray) -> _State:
@@ -215,7 +218,7 @@ def _flips(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.bitwise_count(first ^ second).sum(axis=-1, dtype=np.int64).mean())
 
 
-def _moved(op: Operator, first: _State, second: _State, at: slice, to: slice, filled: float) -> dict[str, float]:
+def _moved(op: Operator, first: _State, second: _State, at: slice, to: slice, filled: float) -> dict[str, Any]:
     """What changes between the times `at` of one state and the times `to` of another."""
     pairs = {name: (field[:, :, at], second.fields[name][:, :, to]) for name, field in first.fields.items()}
     flips = {name: _flips(*pair) / filled for name, pair in pairs.items()}
@@ -225,7 +228,7 @@ def _moved(op: Operator, first: _State, second: _State, at: slice, to: slice, fi
         _flips(one[:, :, at] & (1 << bits) - 1, two[:, :, to] & (1 << bits) - 1)
         for (one, bits), (two, _) in zip(first.tree, second.tree, strict=True)
     ]
-    return flips | {"tree": sum(levels[1:]), "sum": levels[-1]}
+    return flips | {"tree": tuple(levels[1:])}
 
 
 def _ands(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]) -> float:
