@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from gatewright.hw.errors import BadInput
-from gatewright.sim.memories import DRAM, MemoryCost, ihp130_memories
+from gatewright.sim.memories import DRAM, MemoryCost, ihp130_memories, least_area
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,23 @@ def test_tiles_cover_the_width_at_least_area(memories):
         fitting = [macro for macro in memories.macros if macro.port_count == 2 and macro.words == depth]
         tiles = {sum(macro.area_um2 for macro in tile) for n in (1, 2, 3, 4) for tile in product(fitting, repeat=n) if _bits(tile) >= width}
         assert memories.macro_for(depth, width).area_um2 <= min(tiles) + 1e-6
+
+
+def test_a_tile_by_hand(memories):
+    """1024 x 40 bits, two ports: 512x32 beside 512x8, twice, 2 x (150650.1373 + 57397.3309) um2; 1024x32 beside 1024x16 would take
+    264167.2813 + 155153.8157. Both banks leak, one is read."""
+    cost = memories.macro_for(1024, 40)
+    assert cost.macros == ("RM_IHPSG13_2P_512x32_c2_bm_bist", "RM_IHPSG13_2P_512x8_c2_bm_bist") * 2
+    assert cost.area_um2 == pytest.approx(2 * (150650.1373 + 57397.3309)) < 264167.2813 + 155153.8157
+    assert cost.leakage_nw == pytest.approx(2 * (318.9007 + 79.7252))
+    wide, narrow = (next(m for m in memories.macros if m.name == name) for name in cost.macros[:2])
+    assert cost.read_pj == pytest.approx(wide.read_pj + narrow.read_pj)
+
+
+def test_the_least_of_several_ways(memories):
+    small, large = memories.macro_for(64, 16), memories.macro_for(256, 32)
+    assert least_area([large, small]) == small
+    assert least_area([small, small.replace(read_pj=1.0)]).read_pj == 1.0
 
 
 def _bits(tile):

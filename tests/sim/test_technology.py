@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from gatewright.hw.errors import BadInput
 from gatewright.sim.comparison import BLOCKS, compare, table
 from gatewright.sim.derive import RECIPES, derive_cells
+from gatewright.sim.memory_table import DATA as MEMORIES
+from gatewright.sim.memory_table import SCALINGS, Table
 from gatewright.sim.synthesis import synthesise
-from gatewright.sim.technology import DATA, EMBEDDED, Conventions, from_liberty, ihp130, technology_named
+from gatewright.sim.technology import DATA, EMBEDDED, Conventions, Technology, from_liberty, ihp130, memories_of, technology_named
 
 CELLS = RECIPES["ihp130"].cells
 by_name = pytest.mark.parametrize("name", EMBEDDED)
@@ -71,9 +74,31 @@ def test_unknown_names():
         derive_cells("n5", [])
 
 
-@by_name
-def test_memories_of_another_process_are_said_so(name):
-    assert ("not scaled" in technology_named(name).memories_note) == (name != "ihp130")
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("ihp130", "^IHP SG13G2 SRAM macros, cited$"),
+        (
+            "sky130",
+            "^CACTI 7 .* cited and scaled: energy x 130/90 nm x .1.8/0.9 V.\\^2 x 3.45 .IHP's macros over this rule, median. = 19.9, area",
+        ),
+        ("asap7", "^CACTI 7 .* cited and scaled: energy x 13.6/22 nm x .0.7/0.6 V.\\^2 = 0.841, area x 0.382, time x 0.618$"),
+    ],
+)
+def test_memories_say_where_they_are_from(name, note):
+    technology = technology_named(name)
+    assert re.search(note, technology.memories_note)
+    assert memories_of(name) is technology.memories
+    cost = technology.memories.macro_for(512, 64)
+    assert cost.provenance == "cited" if name == "ihp130" else cost.provenance.startswith("cited, scaled: energy x")
+
+
+def test_memories_shrink_with_the_process():
+    """One memory at 130 nm and 1.8 V, 130 nm and 1.2 V, 7 nm and 0.7 V, like the logic beside it."""
+    sky, ihp, asap = (memories_of(name).macro_for(1024, 64) for name in ("sky130", "ihp130", "asap7"))
+    assert sky.read_pj > 1.8 * ihp.read_pj > 50 * asap.read_pj
+    assert sky.area_um2 == pytest.approx(ihp.area_um2, rel=0.2)
+    assert ihp.area_um2 > 50 * asap.area_um2
 
 
 def test_energy_falls_with_process_and_voltage():
@@ -90,6 +115,11 @@ def test_the_hash_stands_for_cells_and_conventions():
     copy = from_liberty(*technology.liberty_files())
     assert copy.hash != technology.hash
     assert "not scaled" in copy.memories_note
+    assert memories_of(copy.name) is ihp130().memories
+    asap7 = technology_named("asap7")
+    priced = Table(MEMORIES.read_text(), SCALINGS["asap7"].replace(voltage=0.8))
+    others = [Technology("asap7", asap7.liberty_files, "", memories, "", Conventions()).hash for memories in (asap7.memories, priced)]
+    assert len({*others}) == 2
 
 
 def test_the_typical_slew_is_a_fixed_point(tmp_path):
