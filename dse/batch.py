@@ -3,8 +3,7 @@
 A `Batch` holds problems, each a layer in its place on a configuration with its unit costs; its points are mappings of these problems.
 """
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from functools import lru_cache
@@ -17,8 +16,7 @@ from gatewright.dse import memories
 from gatewright.dse.closed_form import FIELDS, INNERS, MAPPING, NUMBERS, ORDERS, PROBLEM, bound, count, cycles, enumerate_legal
 from gatewright.dse.cost import CostModel, Floats
 from gatewright.dse.work import BASIS, Work
-from gatewright.hw.config import AcceleratorConfig, Operator, integer
-from gatewright.hw.errors import BadInput
+from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.instructions import LAYOUTS, LENGTH_BITS, Opcode
 from gatewright.sw.counts import Counts, busy
 from gatewright.sw.layers import Layer
@@ -112,7 +110,7 @@ def _linear(work: Work) -> Floats:
 @lru_cache(maxsize=4096)
 def _memories(config: AcceleratorConfig, model: CostModel, clock_ns: float) -> Floats:
     """Energy of the on-chip memories in pJ for one event of each of the terms; see `dse.memories.accesses`."""
-    names = {name: (0, 0) for name in ("weights", "activations", "outputs", "biases", "scales")}
+    names = dict.fromkeys(("weights", "activations", "outputs", "biases", "scales"), (0, 0))
     one: dict[str, dict[str, tuple[int, int]]] = {
         "weight_reads": {"weights": (1, 0)},
         "weight_writes": {"weights": (0, 1)},
@@ -168,7 +166,7 @@ def _tabulate(problems, which, mappings, numbers):  # type: ignore[no-untyped-de
 
 
 class Batch:
-    """Problems with their unit costs. A point is the number of a problem and a row of integers as `row` makes them of a mapping."""
+    """Problems with their unit costs. A point is the number of a problem and a row of integers as `row_of` makes it of a mapping."""
 
     def __init__(self, model: CostModel, images: int = 1, clock_ns: float = 20.0, memories: float = 0.0) -> None:
         """As `dse.mapper.Mapper`."""
@@ -198,6 +196,7 @@ class Batch:
         Without `exact` cycles are a lower bound, and energies those of as many cycles.
         """
         problems, costs, n = self.problems, np.stack(self._costs), len(which)
+        which, mappings = np.ascontiguousarray(which, np.int32), np.ascontiguousarray(mappings, np.int16)
         energies, times = np.empty(n), np.empty(n, np.int64)
         size = min(MOST_CHUNK, max(1, -(-n // threads)))
         parts = [slice(start, start + size) for start in range(0, n, size)]
@@ -216,7 +215,7 @@ class Batch:
     def numbers(self, which: Integers, mappings: Integers) -> Integers:
         """The exact `closed_form.NUMBERS` of points, [n, numbers]."""
         found = np.empty((len(which), len(NUMBERS)), np.int64)
-        _tabulate(self.problems, which, mappings, found)
+        _tabulate(self.problems, np.ascontiguousarray(which, np.int32), np.ascontiguousarray(mappings, np.int16), found)
         return found
 
     def legal(self, number: int) -> Integers:
@@ -240,13 +239,13 @@ def sizes(extent: int, rows: int) -> Integers:
     return table
 
 
-def row(mapping: Mapping) -> list[int]:
-    """A mapping as integers."""
+def row_of(mapping: Mapping) -> list[int]:
+    """A mapping as a row of integers."""
     values = [getattr(mapping, name) for name in MAPPING[:-2]]
     return [*values, ORDERS.index(mapping.order), INNERS.index(mapping.inner)]
 
 
-def mapping(row: Sequence[int] | Integers) -> Mapping:
+def mapping_of(row: Sequence[int] | Integers) -> Mapping:
     """The mapping of a row of integers."""
     values = dict(zip(MAPPING, map(int, row), strict=True))
     return Mapping(**values | {"order": ORDERS[values["order"]], "inner": INNERS[values["inner"]]})

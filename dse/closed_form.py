@@ -100,10 +100,9 @@ def enumerate_legal(p, y_sizes, x_sizes, choices, found, fill):  # type: ignore[
 
 @compiled
 def compute_cycles(blocks, cycles, beats, stages):  # type: ignore[no-untyped-def]
-    """See `sw.cycles.compute_cycles`. The longest path through its recurrence: from one block to the next by issuing or by draining,
-    whichever is longer, or two blocks on by draining the one before the last, which costs a whole block's latency."""
+    """See `sw.cycles.compute_cycles`."""
     latency, step, jumps = cycles - 1 + TOKEN + stages + beats, max(cycles, beats), (blocks - 1) // 2
-    return POST + max(latency + (blocks - 1) * step, (jumps + 1) * latency + (blocks - 1 - 2 * jumps) * step)
+    return POST + latency + (blocks - 1) * step + max(0, jumps * (latency - 2 * step))
 
 
 @compiled

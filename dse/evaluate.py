@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from gatewright.dse.cost import CostModel
-from gatewright.dse.mapper import LIMIT, Mapper
+from gatewright.dse.mapper import Mapper
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
@@ -60,14 +60,12 @@ class Pricing(Noun):
     """How accelerators are priced: images a run, clock, the weight of the memories' energy in choosing mappings, and by which cost model.
 
     `technology`: the model's, unless `measurements` names a file of measurements to fit one to.
-    `limit`: mappings of a layer that are predicted on every accelerator; on the best one it is the mapper's own.
     """
 
     images: int = Field(default=1, ge=1)
     clock_ns: float = Field(default=20.0, gt=0)
     memories: float = 0.0
     fit_buffers: bool = True
-    limit: int = Field(default=8, ge=1)
     technology: str = "ihp130"
     measurements: str | None = None
 
@@ -96,10 +94,10 @@ class Outcome(Noun):
 
 
 @lru_cache(maxsize=4)
-def mapper(pricing: Pricing, limit: int = LIMIT) -> Mapper:
+def mapper(pricing: Pricing) -> Mapper:
     """A process's mapper; it remembers the layers it has mapped."""
     model = CostModel.named(pricing.technology, pricing.measurements)
-    return Mapper(model, pricing.images, pricing.clock_ns, pricing.memories, limit)
+    return Mapper(model, pricing.images, pricing.clock_ns, pricing.memories)
 
 
 def price(work: Workload, config: AcceleratorConfig, pricing: Pricing) -> Outcome:
@@ -115,11 +113,11 @@ def cheapest(work: Workload, configs: tuple[AcceleratorConfig, ...], pricing: Pr
 
     Raises BadInput, with a rule that the last accelerator breaks, if the network runs on none.
     """
-    quick, rule = mapper(pricing, pricing.limit), BadInput(f"There is no accelerator for {work.name}.")
+    planner, rule = mapper(pricing), BadInput(f"There is no accelerator for {work.name}.")
     found: list[tuple[bool, float, int, AcceleratorConfig]] = []
     for config in configs:
         try:
-            metrics = quick.predict(quick.schedule(work, config)).metrics
+            metrics = planner.predict(planner.schedule(work, config)).metrics
         except BadInput as error:
             rule = error
             continue

@@ -1,27 +1,27 @@
-"""The schedule of each layer: among all legal mappings the one of least predicted energy, with exact counts and cycles.
+"""The schedule of each layer: of all legal mappings the one that costs least, certified by bounds, with exact counts and cycles.
 
-A layer's energy is predicted with the layer on its own, every load and every wait counted; that it overlaps with its neighbours is left
-out, and so are mappings beyond the first `limit` by a rough estimate of their cycles. This is not the certified mapper.
+A layer's cost is predicted with the layer on its own, every load and every wait counted; that it overlaps with its neighbours is left out.
 """
 
 import time
 from dataclasses import dataclass
-from itertools import islice
 from typing import Literal
 
+import numpy as np
+
 from gatewright.dse import memories
-from gatewright.dse.cost import CostModel, Prediction
+from gatewright.dse.batch import Batch, Integers, mapping_of
+from gatewright.dse.cost import CostModel, Floats, Prediction
 from gatewright.dse.space import BUFFERS
 from gatewright.dse.work import Work
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.errors import BadInput
 from gatewright.sw.counts import count
 from gatewright.sw.layers import Layer, Workload
-from gatewright.sw.mapping import Mapping, Tiling, mappings, no_mapping
+from gatewright.sw.mapping import Mapping, no_mapping
 from gatewright.sw.schedule import Schedule, next_operator, schedule, tiling
 
-LIMIT = 160  # mappings of a layer that are predicted; of more, those that move and issue least
-SCAN = 20_000  # mappings of a layer that are looked at
+FIRST, MOST = 32, 4096  # mappings evaluated at a time, in the beginning and at most
 READER = "reader"
 Objective = Literal["energy", "latency", "edp"]
 
@@ -50,17 +50,27 @@ class Mapper:
     """Chooses mappings and buffers for programs of `images` images a run; remembers every layer it has mapped.
 
     Energy is the logic's plus `memories` times the on-chip memories'; equal energies go to fewer cycles, then to the first mapping.
+    `seconds` and `evaluations` end the search for a layer's mapping early: then it may not be certified.
     """
 
-    def __init__(self, model: CostModel, images: int = 1, clock_ns: float = 20.0, memories: float = 0.0, limit: int = LIMIT) -> None:
-        self.model, self.images, self.clock_ns, self.memories, self.limit = model, images, clock_ns, memories, limit
+    def __init__(
+        self,
+        model: CostModel,
+        images: int = 1,
+        clock_ns: float = 20.0,
+        memories: float = 0.0,
+        seconds: float | None = None,
+        evaluations: int | None = None,
+    ) -> None:
+        self.model, self.images, self.clock_ns, self.memories = model, images, clock_ns, memories
+        self.seconds, self.evaluations = seconds, evaluations
         self._known: dict[tuple[Layer, AcceleratorConfig, Operator | None], Mapping] = {}
 
     def layer(self, layer: Layer, config: AcceleratorConfig, following: Operator | None) -> Mapping:
         """The mapping of a layer whose results `following` reads (None: the logits). Raises BadInput if there is no legal one."""
         key = (layer.replace(name=READER + "s"), config, following)
         if key not in self._known:
-            self._known[key] = self._choose(*key)
+            self._known[key] = self.certify(*key).mapping
         return self._known[key]
 
     def map(self, work: Workload, config: AcceleratorConfig) -> tuple[Mapping, ...]:
@@ -81,29 +91,40 @@ class Mapper:
         return self.model.predict(planned, clock_ns=self.clock_ns)
 
     def certify(self, layer: Layer, config: AcceleratorConfig, following: Operator | None, objective: Objective = "energy") -> Certified:
-        """The best of all legal mappings; equal costs go to fewer cycles, then to the first. Raises BadInput if there is none."""
+        """The best of all legal mappings; equal costs go to fewer cycles, then to the first. Raises BadInput if there is none.
+
+        Branch and bound: exact costs in the order of lower bounds, until no bound left is below the best cost. A bound has exact counts
+        and fewer cycles, which cost nothing or more.
+        """
         started = time.perf_counter()
-        legal = list(mappings(layer, config, self.images, following))
-        if not legal:
+        points = Batch(self.model, self.images, self.clock_ns, self.memories)
+        points.add(layer, config, following)
+        legal = points.legal(0)
+        if not len(legal):
             raise BadInput(no_mapping(layer, config, self.images, following))
-        scores = [self.score(layer, config, mapping, following) for mapping in legal]
 
-        def cost(i: int) -> tuple[float, int]:
-            energy, cycles = scores[i]
-            return {"energy": energy, "latency": float(cycles), "edp": energy * cycles}[objective], cycles
+        def costs(rows: Integers, exact: bool) -> tuple[Floats, Floats, Integers]:
+            energies, cycles = points.evaluate(np.zeros(len(rows), np.int32), rows, exact)
+            return {"energy": energies, "latency": cycles.astype(float), "edp": energies * cycles}[objective], energies, cycles
 
-        best = min(range(len(legal)), key=cost)
-        energy, cycles = scores[best]
+        bounds = costs(legal, False)[0]
+        order = np.argsort(bounds, kind="stable")
+        least = np.append(bounds[order], np.inf)  # of the mappings from a place in this order on
+        most = len(legal) if self.evaluations is None else min(len(legal), max(1, self.evaluations))
+        at, size, best = 0, FIRST, (np.inf, 0, 0, 0.0)
+        while at < most and least[at] <= best[0]:
+            if at and self.seconds is not None and time.perf_counter() - started > self.seconds:
+                break
+            chosen = order[at : min(at + size, most)]
+            found, energies, cycles = costs(legal[chosen], True)
+            first = np.lexsort((chosen, cycles, found))[0]
+            best = min(best, (float(found[first]), int(cycles[first]), int(chosen[first]), float(energies[first])))
+            at, size = at + len(chosen), min(2 * size, MOST)
+        cost, cycles_best, place, energy = best
+        certified = bool(least[at] > cost)
+        gap = 0.0 if certified else float(cost / least[at] - 1)
         seconds = time.perf_counter() - started
-        return Certified(legal[best], energy, cycles, energy * cycles, True, 0.0, seconds, len(legal), len(legal))
-
-    def _choose(self, layer: Layer, config: AcceleratorConfig, following: Operator | None) -> Mapping:
-        legal = list(islice(mappings(layer, config, self.images, following), SCAN))
-        if not legal:
-            raise BadInput(no_mapping(layer, config, self.images, following))
-        if len(legal) > self.limit:
-            legal = sorted(legal, key=lambda m: effort(Tiling(layer, config, m, self.images, following)))[: self.limit]
-        return min(legal, key=lambda m: self.score(layer, config, m, following))
+        return Certified(mapping_of(legal[place]), energy, cycles_best, energy * cycles_best, certified, gap, seconds, len(legal), at)
 
     def score(self, layer: Layer, config: AcceleratorConfig, mapping: Mapping, following: Operator | None) -> tuple[float, int]:
         """Energy in pJ and cycles of one layer on its own, for all images of a run."""
@@ -136,19 +157,11 @@ class Mapper:
 def alone(layer: Layer, config: AcceleratorConfig, mapping: Mapping, images: int, following: Operator | None) -> Schedule:
     """A layer with nothing before it, and after it only a reader of one pixel that sets its output format.
 
-    Layer 0's counts and cycles are those of the layer as a network's first: they do not depend on what follows.
+    Layer 0's counts are those of the layer as a network's first. So are its cycles, unless what follows has so many weights that loading
+    them holds up layer 0's last results.
     """
     if following is None:
         return schedule(Workload(name=layer.name, layers=(layer,)), config, (mapping,), images)
     size = max(layer.out_h, layer.out_w)
     reader = Layer(name=READER, operator=following, C=layer.K, K=1, H=layer.out_h, W=layer.out_w, stride=size)
     return schedule(Workload(name=layer.name, layers=(layer, reader)), config, (mapping, Mapping()), images)
-
-
-def effort(tiling: Tiling) -> int:
-    """Roughly a layer's cycles: what the grid is given and what is loaded."""
-    m, layer = tiling.mapping, tiling.layer
-    issues = m.y * m.x * layer.pool_window**2 * m.channels * tiling.reduction * layer.operator.steps
-    loads = m.grid_n * m.grid_y * m.grid_x * tiling.window_words + tiling.weight_rows * tiling.config.cols
-    n, y, x, k = tiling.tiles
-    return n * y * x * k * (issues + loads)

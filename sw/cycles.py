@@ -52,22 +52,13 @@ def compute_cycles(instruction: Instruction, config: AcceleratorConfig) -> int:
     """Cycles from a COMPUTE's first issue until its engine is free.
 
     Block b is issued when block b-1 has been and block b-2 has drained; it drains when its sums are complete and block b-1
-    has drained. Once the differences between these times repeat, they repeat for ever (the recurrence only adds and takes
-    maxima), so the rest is a multiplication.
+    has drained. The end of the last block is the longest path through these times: from one block to the next by issuing or by
+    draining, whichever takes longer, with `jumps` from a block's end to the issue of the block after the next. A jump adds a
+    block's latency and leaves out two steps, so the longest path has as many jumps as there can be, or none.
     """
     number, cycles, beats = blocks(instruction)
-    token = TOKEN + config.pipeline_stages
-    issue, drained, drained_before = 0, 0, 0  # first issue of the block to come; end of the last drain and of the one before
-    state = (0, 0, 0)
-    for b in range(number):
-        issue = max(issue, drained_before)
-        end = max(issue + cycles - 1 + token, drained) + beats
-        issue, drained, drained_before = issue + cycles, end, drained
-        before, state = state, (issue, drained, drained_before)
-        if b >= 2 and len({now - then for now, then in zip(state, before, strict=True)}) == 1:
-            drained += (number - 1 - b) * (state[1] - before[1])
-            break
-    return drained + POST
+    latency, step, jumps = cycles - 1 + TOKEN + config.pipeline_stages + beats, max(cycles, beats), (number - 1) // 2
+    return POST + latency + (number - 1) * step + max(0, jumps * (latency - 2 * step))
 
 
 def timing(schedule: Schedule) -> Timing:
