@@ -124,6 +124,7 @@ def derive_table(path: Path) -> str:
         rows = {tuple(int(row[name]) for name in ("technology_nm", "capacity_bytes", "word_bytes")): row for row in csv.DictReader(file)}
     capacities, words = (sorted({key[i] for key in rows}) for i in (1, 2))
     header = {
+        "name": "CACTI 7",
         "source": "CACTI 7 (HP Labs) runs: SRAM, one port, 330 K, ITRS low operating power",
         "licence": "figures computed with CACTI 7, no text of its files",
         "made_by": "gatewright.sim.derive: energies, access time and area; leakage is left out, it is of another kind of transistor",

@@ -111,8 +111,9 @@ class Table(Memories):
         if scaling.feature_nm not in found:
             raise BadInput(f"The memory table has {', '.join(map(str, found))} nm; got {scaling.feature_nm} nm to scale from.")
         self.process, self.scaling, self._text = found[scaling.feature_nm], scaling, text
-        self.source = json.loads(text)["source"]
-        self.note = f"{self.source}, cited and scaled: {self.rule}"
+        data = json.loads(text)
+        self.source = data["source"]
+        self.note = f"{data['name']} at {self.process.feature_nm} nm, cited and scaled: {self.rule}"
 
     @property
     def length(self) -> float:
@@ -127,8 +128,8 @@ class Table(Memories):
         """The scaling in words and numbers."""
         s, p = self.scaling, self.process
         anchored = f" x {s.anchor:g} ({s.anchored})" if s.anchor != 1 else ""
-        energy = f"energy x {s.length_nm:g}/{p.feature_nm} nm x ({s.voltage:g}/{p.voltage:g} V)^2{anchored} = {self.energy:.3g}"
-        return f"{energy}, area x {self.length**2:.3g}, time x {self.length:.3g}"
+        energy = f"{self.energy:.3g} = {s.length_nm:g}/{p.feature_nm} nm x ({s.voltage:g}/{p.voltage:g} V)^2{anchored}"
+        return f"energy x {energy}, area x {self.length**2:.3g}, time x {self.length:.3g}"
 
     def tilings(self, depth: int, width: int, ports: Ports) -> list[MemoryCost]:
         """One array, or a power of two of them side by side, not narrower than a byte."""
@@ -172,7 +173,7 @@ SCALINGS = {
         length_nm=130,
         voltage=1.8,
         anchor=3.45,
-        anchored="IHP's macros over this rule, median",
+        anchored="IHP's macros",
         leakage_nw_per_bit=BIT_LEAKAGE * 0.001568,
         **SECOND_PORT,
     ),

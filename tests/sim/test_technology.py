@@ -80,9 +80,9 @@ def test_unknown_names():
         ("ihp130", "^IHP SG13G2 SRAM macros, cited$"),
         (
             "sky130",
-            "^CACTI 7 .* cited and scaled: energy x 130/90 nm x .1.8/0.9 V.\\^2 x 3.45 .IHP's macros over this rule, median. = 19.9, area",
+            "^CACTI 7 at 90 nm, cited and scaled: energy x 19.9 = 130/90 nm x .1.8/0.9 V.\\^2 x 3.45 .IHP's macros., area",
         ),
-        ("asap7", "^CACTI 7 .* cited and scaled: energy x 13.6/22 nm x .0.7/0.6 V.\\^2 = 0.841, area x 0.382, time x 0.618$"),
+        ("asap7", "^CACTI 7 at 22 nm, cited and scaled: energy x 0.841 = 13.6/22 nm x .0.7/0.6 V.\\^2, area x 0.382, time x 0.618$"),
     ],
 )
 def test_memories_say_where_they_are_from(name, note):
