@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 CLOCK_NS = 20.0
 NOTE = (
-    "Logic is without wires and clock tree; memories are cited. An op is one useful product of the network: a multiplication with its "
-    "addition."
+    "Logic is without wires and clock tree; glitches are in it, counted with the cells' delays; memories are cited. An op is one useful "
+    "product of the network: a multiplication with its addition."
 )
 
 Config = Annotated[Path, typer.Argument(help="TOML with an [accelerator] table; [network] and [block] are optional.", metavar="CONFIG")]
@@ -87,10 +87,12 @@ def _reconfigurability(config: "AcceleratorConfig", technology: "Technology", im
 
     rows = list(compare(config, technology, images=images, seed=seed, listen=output.note))
     table = Table(box=None, pad_edge=False)
-    for i, heading in enumerate(("operator", "lanes", "element um2", "element MHz", "logic um2", "grid pJ/op", "logic pJ/op")):
+    for i, heading in enumerate(
+        ("operator", "lanes", "element um2", "element MHz", "logic um2", "grid pJ/op", "no glitches", "logic pJ/op", "no glitches")
+    ):
         table.add_column(heading, justify="right" if i > 1 else "left")
     for row in rows:
-        energies = f"{row.grid_pj:.4g}", f"{row.logic_pj:.4g}"
+        energies = [f"{pj:.4g}" for pj in (row.grid_pj, row.grid_zero_delay_pj, row.logic_pj, row.logic_zero_delay_pj)]
         table.add_row(row.operator, row.variant, f"{row.element_um2:,.0f}", f"{row.element_mhz:.0f}", f"{row.area_um2:,.0f}", *energies)
     grid = f"{config.rows} x {config.cols} elements of {config.operand_bits} bits, {config.pipeline_stages} register stages"
     what = f"{technology.name}, {grid}, {images} images."
@@ -125,6 +127,7 @@ def _figures(record: Mapping[str, Any]) -> Table:
         "block": record["block"] if record["instances"] == 1 else f"{record['block']}, one of {record['instances']}",
         "area": f"{record['area_um2']:,.0f} um2",
         "energy": f"{record['energy_pj_per_op']:.4g} pJ per useful product, logic alone",
+        "without glitches": f"{record['zero_delay_pj_per_op']:.4g} pJ per useful product",
         "with memories": ", ".join(f"{pj:.4g}" for pj in with_memories.values()) + " pJ, at half, once and twice their cited cost",
         "leakage": f"{record['leakage_nw']:,.1f} nW",
         "cycles": f"{record['cycles_per_op']:.4g} per useful product",

@@ -74,6 +74,7 @@ class Measured:
             area_um2=logic_area(self.netlist, self.technology),
             memory_area_um2=sum(memory.cost.area_um2 for memory in self.layers[0].memories),
             origin="measured",
+            activity=self.layers[0].activity,
         )
 
     def by_block(self) -> tuple[dict[str, float], ...]:

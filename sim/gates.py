@@ -28,6 +28,12 @@ NOTHING_AROUND = "struct Environment { void drive(Gates &) {} void observe(Gates
 _FLAGS = ("-std=c++20", "-O2", "-march=native", "-Wall", "-Wextra", "-Wno-psabi", "-Wno-ignored-attributes", "-fPIC", "-shared")
 
 
+_UNIFORM = (
+    " Enables and addresses of memories must be equal in all streams: run streams that take the same path through the program, or one "
+    "stream."
+)
+
+
 class SimulationError(GatewrightError):
     """The simulated design did what the simulator does not model."""
 
@@ -193,10 +199,9 @@ class GateSimulation:
         names = [memory.name for memory in self.netlist.memories]
         text = re.sub(r"memory (\d+)", lambda match: f"memory {names[int(match[1])]}", text)
         text = re.sub(r"port number (\d+)", lambda match: f"port {list(self.ports)[int(match[1])]}", text)
-        raise SimulationError(
-            f"{self.netlist.name}: {text}. Enables and addresses of memories must be equal in all streams: run streams that take the same "
-            "path through the program, or one stream."
-        )
+        if match := re.search(r"net slot (\d+)", text):
+            text = text.replace(match[0], f"net {int(np.flatnonzero(self._tables.slot_of_net == int(match[1]))[0])}")
+        raise SimulationError(f"{self.netlist.name}: {text}.{_UNIFORM if 'between streams' in text else ''}")
 
     def count(self, on: bool = True, timed: int = 0) -> None:
         """Switch counting on or off from the next cycle; a window's first change is counted against the cycle before it.
@@ -255,12 +260,17 @@ class Result:
 
 
 def simulate(
-    netlist: Netlist, library: Library, stimulus: Mapping[str, Any], reset_cycles: int = 1, delays: Delays | None = None
+    netlist: Netlist,
+    library: Library,
+    stimulus: Mapping[str, Any],
+    reset_cycles: int = 1,
+    delays: Delays | None = None,
+    timed: int | None = None,
 ) -> Result:
     """Run integers [cycles, streams] on every input port but the clock and `rst`.
 
     Before them, and not counted, come `reset_cycles` cycles with all inputs zero but `rst`, which is high (if there is one). With `delays`
-    every cycle is timed.
+    every cycle is timed, in the first `timed` streams (all, unless said otherwise).
     """
     clock = [name for name, nets in netlist.inputs.items() if netlist.clock in nets]
     wanted = set(netlist.inputs) - set(clock) - ({"rst"} - set(stimulus))
@@ -276,7 +286,7 @@ def simulate(
     simulation.step(reset_cycles)
     if reset:
         simulation.set("rst", 0)
-    simulation.count(timed=0 if delays is None else shape[1])
+    simulation.count(timed=0 if delays is None else min(timed or shape[1], shape[1]))
     outputs = simulation.run(shape[0], stimulus, list(netlist.outputs))
     return Result(outputs, simulation.toggles())
 

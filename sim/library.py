@@ -7,7 +7,7 @@ docs/library.md is its tutorial.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from amaranth.hdl import Value
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from gatewright.hw.errors import BadInput
 from gatewright.sim import gates, rtl
+from gatewright.sim.delays import delays
 from gatewright.sim.design import CLOCK, RESET, Design, Source
 from gatewright.sim.energy_analysis import energy as analyse
-from gatewright.sim.energy_report import EnergyReport
-from gatewright.sim.gates import Accesses, Result, Toggles
+from gatewright.sim.energy_report import Activity, EnergyReport
+from gatewright.sim.gates import Accesses, Result, Toggles, Transitions
 from gatewright.sim.netlist import Netlist, Path_
 from gatewright.sim.synthesis import Memories
 from gatewright.sim.synthesis import synthesise as to_netlist
@@ -128,6 +129,7 @@ def energy(
     *,
     clock_ns: float = 10.0,
     memories: Memories = "macros",
+    activity: Activity = "timed",
     reset_cycles: int = 1,
     top: str | None = None,
     ports: Sequence[Value] | None = None,
@@ -135,24 +137,36 @@ def energy(
     """Energy of the design's gates under `inputs` (as for `simulate`), reset left out.
 
     The report has `logic_pj`, `per_cycle_pj`, `by_path()` (blocks), `by_type()` (cells), `parts` (causes) and `memory_pj`. `clock_ns`, the
-    clock's period, sets leakage only. Wires, clock tree and glitches are not in the numbers.
+    clock's period, sets leakage only. activity: "timed" counts glitches, with the cells' delays (`zero_delay_pj` is the energy without
+    them); "zero_delay" leaves them out, which is quicker. Wires and clock tree are not in the numbers.
     """
+    if activity not in get_args(Activity):
+        raise BadInput(f"activity must be 'timed' or 'zero_delay'; got {activity!r}.")
     design = Design.of(source, top=top, ports=ports)
     stimulus, _ = stimulus_arrays(design, inputs)
     synthesis = synthesise(design, technology, memories=memories)
-    return analyse(synthesis.netlist, run_gates(synthesis, stimulus, reset_cycles).toggles, synthesis.technology, clock_ns)
+    streams = next(iter(stimulus.values())).shape[1]
+    run = run_gates(synthesis, stimulus, reset_cycles, timed=streams if activity == "timed" else 0)
+    return analyse(synthesis.netlist, run.toggles, synthesis.technology, clock_ns)
 
 
-def run_gates(synthesis: Synthesis, stimulus: Mapping[str, NDArray[Any]], reset_cycles: int = 1) -> Result:
-    """Outputs and toggles of a netlist; where there are memories, stream after stream, since their addresses may differ."""
+def run_gates(synthesis: Synthesis, stimulus: Mapping[str, NDArray[Any]], reset_cycles: int = 1, timed: int = 0) -> Result:
+    """Outputs and toggles of a netlist; where there are memories, stream after stream, since their addresses may differ.
+
+    The first `timed` streams are simulated with delays.
+    """
     netlist, library = synthesis.netlist, synthesis.technology.library
     shape = next(iter(stimulus.values())).shape
     if netlist.clock < 0 and CLOCK in netlist.inputs:  # a clock that nothing uses
         stimulus = {**stimulus, CLOCK: np.zeros(shape, dtype=np.int64)}
     stimulus = {name: values for name, values in stimulus.items() if name in netlist.inputs}
+    known = delays(netlist, synthesis.technology) if timed else None
     if not netlist.memories or shape[1] == 1:
-        return gates.simulate(netlist, library, stimulus, reset_cycles)
-    runs = [gates.simulate(netlist, library, {n: v[:, i : i + 1] for n, v in stimulus.items()}, reset_cycles) for i in range(shape[1])]
+        return gates.simulate(netlist, library, stimulus, reset_cycles, known, timed)
+    runs = [
+        gates.simulate(netlist, library, {n: v[:, i : i + 1] for n, v in stimulus.items()}, reset_cycles, known if i < timed else None)
+        for i in range(shape[1])
+    ]
     return Result({name: np.concatenate([run.outputs[name] for run in runs], axis=1) for name in netlist.outputs}, _sum(runs))
 
 
@@ -163,7 +177,15 @@ def _sum(runs: Sequence[Result]) -> Toggles:
         for name in counts[0].memories
     }
     toggles, high = (np.sum([getattr(each, name) for each in counts], axis=0) for name in ("toggles", "high"))
-    return replace(counts[0], streams=len(runs), toggles=toggles, high=high, memories=memories)
+    return replace(counts[0], streams=len(runs), toggles=toggles, high=high, memories=memories, timed=_sum_timed(counts))
+
+
+def _sum_timed(counts: Sequence[Toggles]) -> Transitions | None:
+    timed = [each.timed for each in counts if each.timed is not None]
+    if not timed:
+        return None
+    toggles, settled = (np.sum([getattr(each, name) for each in timed], axis=0) for name in ("toggles", "settled"))
+    return Transitions(sum(each.samples for each in timed), toggles, settled)
 
 
 def stimulus_arrays(design: Design, inputs: Arrays) -> tuple[dict[str, NDArray[Any]], bool]:

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from gatewright.hw.noun import Noun
+from gatewright.sim.energy_report import Activity
 
 MEMORY_FACTORS = {0.5: "half", 1.0: "once", 2.0: "twice"}  # their cited cost: how energies with on-chip memories are shown
 Origin = Literal["measured", "calibrated", "cited", "exact"]
@@ -18,7 +19,8 @@ class Metrics(Noun):
     """Cost of classifying one image. Energies and areas of the logic alone, and beside them the memories' on cited figures.
 
     `energy_pj`, `area_um2`: the logic. `memory_energy_pj`, `memory_area_um2`: on-chip macros. `external_energy_pj`: words moved from and to
-    external memory. `heldout_error`: mean absolute relative error of calibrated energy on configurations left out; None if measured.
+    external memory. `activity`: whether the energies hold glitches (`timed`) or not. `heldout_error`: mean absolute relative error
+    of calibrated energy on configurations left out; None if measured.
     """
 
     energy_pj: float
@@ -32,6 +34,7 @@ class Metrics(Noun):
     luts: int | None = None
     origin: Origin
     memory_origin: Origin = "cited"
+    activity: Activity = "zero_delay"
     heldout_error: float | None = None
 
     def with_memories(self, factor: float = 1.0) -> float:

@@ -28,7 +28,8 @@ GRID = ("element", "lanes", "activation_edge", "weight_edge", "encoder", "source
 
 
 class Row(Noun):
-    """One operator on one variant of the grid. Energies in pJ per useful product: of the grid with its edges, and of all logic.
+    """One operator on one variant of the grid. Energies in pJ per useful product: of the grid with its edges, and of all logic, with
+    glitches and without.
     `element_mhz` is the static timing of one element, unbuffered, an estimate.
     """
 
@@ -38,7 +39,9 @@ class Row(Noun):
     element_mhz: float
     area_um2: float
     grid_pj: float
+    grid_zero_delay_pj: float
     logic_pj: float
+    logic_zero_delay_pj: float
 
 
 def variants(config: AcceleratorConfig, operator: Operator) -> dict[Variant, AcceleratorConfig]:
@@ -77,7 +80,7 @@ def _network(operator: Operator, pooling: bool) -> Architecture:
 def _row(operator: Operator, variant: Variant, m: Measurement, technology: Technology) -> Row:
     products = sum(layer.products for layer in workload(m.architecture).layers) * m.images
     area = {key: part.area_um2 for key, part in m.parts.items()}
-    energy = {key: sum(sum(layer.energy.get(key, (0.0,))) for layer in m.layers) for key in area}
+    grid = [layer.energy[key] for layer in m.layers for key in layer.energy if _kind(key) in GRID]
     elements = m.config.rows * m.config.cols
     return Row(
         operator=operator.name,
@@ -85,8 +88,10 @@ def _row(operator: Operator, variant: Variant, m: Measurement, technology: Techn
         element_um2=sum(value for key, value in area.items() if _kind(key) in ("element", "lanes")) / elements,
         element_mhz=synthesise(Element(m.config), technology).fmax_mhz_estimate,
         area_um2=m.area_um2,
-        grid_pj=sum(value for key, value in energy.items() if _kind(key) in GRID) / products,
+        grid_pj=sum(map(sum, grid)) / products,
+        grid_zero_delay_pj=sum(sum(causes[:3]) for causes in grid) / products,
         logic_pj=m.energy_pj / products,
+        logic_zero_delay_pj=m.zero_delay_pj / products,
     )
 
 

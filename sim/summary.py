@@ -26,7 +26,8 @@ def network_for(config: AcceleratorConfig, table: Mapping[str, Any] | None) -> A
 
 
 def summary(m: Measurement, kind: str | None = None) -> dict[str, Any]:
-    """Area (of one instance, if a kind of block is asked for), leakage, and logic energy and cycles per useful product.
+    """Area (of one instance, if a kind of block is asked for), leakage, and cycles and logic energy (with glitches, and without)
+    per useful product.
 
     Of a complete accelerator also the memories' area, and the energy with them at half, once and twice their cited cost.
     """
@@ -36,13 +37,14 @@ def summary(m: Measurement, kind: str | None = None) -> dict[str, Any]:
     cycles = sum(layer.cycles for layer in m.layers)
     causes = [layer.energy[key] for layer in m.layers for key in layer.energy if kind in (None, key.partition(":")[0])]
     leakage = sum(cause[1] for cause in causes)
-    logic = sum(map(sum, causes)) / products
+    logic, glitches = sum(map(sum, causes)) / products, sum(cause[3] for cause in causes) / products
     memories = {"memory_area_um2": m.memory_area_um2, "energy_with_memories_pj_per_op": with_memories(logic, m.memory_pj / products)}
     return {
         "block": kind or "accelerator",
         "instances": instances,
         "area_um2": sum(part.area_um2 for part in chosen.values()) / instances,
         "energy_pj_per_op": logic,
+        "zero_delay_pj_per_op": logic - glitches,
         "leakage_nw": leakage / (cycles * m.clock_ns) * 1e6 / instances,
         "cycles_per_op": cycles / products,
         "products": products,

@@ -37,6 +37,7 @@ def measure(block: Block, technology: Technology, clock_ns: float, fpga: Family,
         "latency_cycles": record["cycles"] if block.part is None else None,
         "cycles_per_op": record["cycles_per_op"],
         "energy_pj_per_op": record["energy_pj_per_op"],
+        "zero_delay_pj_per_op": record["zero_delay_pj_per_op"],
         "fmax_mhz_estimate": fmax if np.isfinite(fmax) else None,
     }
 

@@ -13,13 +13,14 @@ from gatewright.hw.noun import Noun
 from gatewright.sim import cache
 from gatewright.sim.technology import Technology, from_liberty, technology_named
 
-Figure = Literal["area_um2", "luts", "latency_cycles", "cycles_per_op", "energy_pj_per_op", "fmax_mhz_estimate"]
+Figure = Literal["area_um2", "luts", "latency_cycles", "cycles_per_op", "energy_pj_per_op", "zero_delay_pj_per_op", "fmax_mhz_estimate"]
 BETTER_DOWN: Mapping[Figure, bool] = {
     "area_um2": True,
     "luts": True,
     "latency_cycles": True,
     "cycles_per_op": True,
     "energy_pj_per_op": True,
+    "zero_delay_pj_per_op": True,
     "fmax_mhz_estimate": False,
 }
 Tolerances = dict[Figure, float]

@@ -17,6 +17,7 @@ _SOURCES = (
     "activity",
     "bits",
     "cells",
+    "delays",
     "energy_analysis",
     "energy_report",
     "flatten",

@@ -1,0 +1,353 @@
+"""Timed simulation against transitions worked out by hand, a naive event queue on random netlists, and Icarus Verilog on real blocks."""
+
+import dataclasses
+import heapq
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from gatewright.hw.errors import BadInput, Missing
+from gatewright.sim import icarus, icarus_blocks
+from gatewright.sim.delays import delays
+from gatewright.sim.energy_analysis import energy
+from gatewright.sim.gates import Delays, GateSimulation, SimulationError, Toggles, Transitions, simulate
+from gatewright.sim.kernels import Kernels
+from gatewright.sim.library import energy as energy_of
+from gatewright.sim.netlist import OPEN, Cells, Netlist
+from gatewright.sim.synthesis import synthesise
+from gatewright.sim.technology import ihp130, technology_named
+from tests.sim.designs import DESIGNS, MAC, stimulus
+
+TECHNOLOGY = ihp130()
+LIBRARY = TECHNOLOGY.library
+A, INVERTED, AND = 2, 3, 4
+
+
+def nets(*rows: Any) -> NDArray[np.int32]:
+    return np.array(rows, dtype=np.int32)
+
+
+def hazard() -> Netlist:
+    """y = a and not a: a pulse while the inverter has not answered yet."""
+    cells = {
+        "sg13g2_inv_1": Cells(("A", "Y"), nets([A, INVERTED]), nets(0)),
+        "sg13g2_and2_1": Cells(("A", "B", "X"), nets([A, INVERTED, AND]), nets(0)),
+    }
+    return Netlist("hazard", 5, OPEN, {"a": nets(A)}, {"y": nets(AND)}, cells)
+
+
+def transitions(netlist: Netlist, given: Mapping[str, Any], rise: Any, fall: Any) -> tuple[Transitions, Toggles]:
+    toggles = simulate(netlist, LIBRARY, given, delays=Delays(nets(*rise), nets(*fall))).toggles
+    assert toggles.timed is not None
+    return toggles.timed, toggles
+
+
+@pytest.mark.parametrize(
+    ("inverter", "rise", "fall", "pulses"),
+    [
+        (5, 3, 3, 3),  # the pulse is 5 ps long, and seen after 3
+        (5, 4, 9, 3),
+        (5, 5, 3, 3),  # the output rises at the very time at which the inverter answers, and that comes first
+        (5, 6, 3, 0),  # taken back before it rises
+        (1, 2, 1, 0),
+    ],
+)
+def test_a_glitch_by_hand(inverter: int, rise: int, fall: int, pulses: int) -> None:
+    given = {"a": np.array([[1, 0], [0, 0], [1, 0], [0, 0], [1, 1]])}  # four rising edges, one of them in the second stream
+    timed, toggles = transitions(hazard(), given, (0, 0, 0, inverter, rise), (0, 0, 0, inverter, fall))
+    assert timed.samples == 10
+    assert timed.toggles[[A, INVERTED]].tolist() == timed.settled[[A, INVERTED]].tolist() == [6, 6]
+    assert timed.settled[AND] == toggles.toggles[AND] == 0
+    assert timed.toggles[AND] == 2 * (4 if pulses else 0)
+
+
+def oracle(netlist: Netlist, given: NDArray[Any], rise: NDArray[Any], fall: NDArray[Any]) -> NDArray[np.int64]:
+    """Transitions of one stream: one queue of events for everything, one pending change for every output."""
+    cells = [(LIBRARY.cells[cell.type], cell.pins) for cell in netlist.each_cell()]
+    readers: dict[int, list[int]] = {}
+    for i, (kind, pins) in enumerate(cells):
+        for pin in kind.inputs:
+            readers.setdefault(pins[pin.name], []).append(i)
+
+    def functions(i: int, value: list[int]) -> list[tuple[int, int]]:
+        kind, pins = cells[i]
+        inputs = {pin.name: value[pins[pin.name]] for pin in kind.inputs}
+        return [(pins[pin.name], pin.expression.evaluate(inputs)) for pin in kind.outputs if pin.expression]
+
+    inputs = netlist.inputs["x"].tolist()
+    value, count = [0] * netlist.nets, np.zeros(netlist.nets, dtype=np.int64)
+    value[1] = 1
+    for _ in range(len(cells)):  # the cycle of reset, in which all inputs are 0
+        for i in range(len(cells)):
+            for net, new in functions(i, value):
+                value[net] = new
+    for word in given.tolist():
+        queue: list[tuple[int, int, int]] = []
+        due: dict[int, int] = {}  # time of an output's pending change
+        for bit, net in enumerate(inputs):
+            if value[net] != word >> bit & 1:
+                heapq.heappush(queue, (0, net, 0))
+                due[net] = 0
+        while queue:
+            now, touched = queue[0][0], set()
+            while queue and queue[0][0] == now:
+                _, net, _ = heapq.heappop(queue)
+                if due.get(net) == now:
+                    del due[net]
+                    value[net] ^= 1
+                    count[net] += 1
+                    touched.update(readers.get(net, ()))
+            for i in sorted(touched):
+                for net, new in functions(i, value):
+                    if new == value[net]:
+                        due.pop(net, None)
+                    elif net not in due:
+                        due[net] = now + int(rise[net] if new else fall[net])
+                        heapq.heappush(queue, (due[net], net, 0))
+    return count
+
+
+def random_netlist(seed: int, size: int = 50, inputs: int = 8) -> Netlist:
+    """Cells of every combinational type, each fed by nets before it."""
+    rng = random.Random(seed)
+    logic = [cell for cell in LIBRARY.cells.values() if cell.ff is None and cell.inputs]
+    kinds = sorted(cell.name for cell in logic if all(pin.function for pin in cell.outputs))
+    kinds += 6 * [kind for kind in kinds if "xor" in kind]  # these hide no change, so that all of the netlist moves
+    rows: dict[str, list[list[int]]] = {}
+    nets_so_far = 2 + inputs
+    for _ in range(size):
+        kind = LIBRARY.cells[rng.choice(kinds)]
+        near = range(max(2, nets_so_far - 12), nets_so_far)
+        pins = [rng.choice(near) if pin.direction == "input" else -1 for pin in kind.pins.values()]
+        for j, pin in enumerate(kind.pins.values()):
+            if pin.direction == "output":
+                pins[j], nets_so_far = nets_so_far, nets_so_far + 1
+        rows.setdefault(kind.name, []).append(pins)
+    cells = {kind: Cells(tuple(LIBRARY.cells[kind].pins), nets(*each), nets(*[0] * len(each))) for kind, each in rows.items()}
+    return Netlist("random", nets_so_far, OPEN, {"x": nets(*range(2, 2 + inputs))}, {"y": nets(nets_so_far - 1)}, cells)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_netlists_against_an_event_queue(seed: int) -> None:
+    """With delays so small that many changes fall on one time; some pulses pass, others do not."""
+    netlist, rng = random_netlist(seed), np.random.default_rng(seed)
+    rise, fall = rng.integers(1, 12, (2, netlist.nets))
+    for side in (rise, fall):
+        side[netlist.inputs["x"]] = 0
+    given = rng.integers(0, 256, (10, 8))
+    timed, toggles = transitions(netlist, {"x": given}, rise, fall)
+    expected, slower = (
+        sum((oracle(netlist, given[:, i], each, fall) for i in range(8)), start=np.int64(0)) for each in (rise, rise + rise)
+    )
+    assert timed.toggles.tolist() == expected.tolist()
+    assert timed.settled.tolist() == toggles.toggles.tolist()
+    assert (timed.toggles > timed.settled).sum() > 5
+    assert slower.tolist() != expected.tolist()
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_glitches_come_in_pairs_on_top_of_what_settles(design: str) -> None:
+    netlist = synthesise(DESIGNS[design][0], design, TECHNOLOGY.liberty_files())
+    result = simulate(netlist, LIBRARY, stimulus(design, 40, 64, seed=1), delays=delays(netlist, TECHNOLOGY))
+    plain = simulate(netlist, LIBRARY, stimulus(design, 40, 64, seed=1))
+    timed = result.toggles.timed
+    assert timed is not None
+    assert plain.toggles.timed is None
+    assert timed.settled.tolist() == result.toggles.toggles.tolist() == plain.toggles.toggles.tolist()
+    extra = timed.toggles - timed.settled
+    assert (extra >= 0).all()
+    assert (extra % 2 == 0).all()
+    assert extra.sum() > 0
+    for port in netlist.outputs:
+        assert (result.outputs[port] == plain.outputs[port]).all()
+
+
+def test_some_cycles_and_streams_are_timed() -> None:
+    netlist = synthesise(MAC, "mac", TECHNOLOGY.liberty_files())
+    known, given = delays(netlist, TECHNOLOGY), stimulus("mac", 30, 64, seed=2)
+    whole = simulate(netlist, LIBRARY, {name: values[:, :5] for name, values in given.items()}, delays=known).toggles
+    simulation = GateSimulation(netlist, LIBRARY, 64, delays=known)
+    simulation.set("rst", 1)
+    simulation.step()
+    simulation.set("rst", 0)
+    seen = np.zeros(netlist.nets, dtype=np.int64)
+    for part, timed in ((slice(0, 12), 5), (slice(12, 13), 0), (slice(13, 30), 5)):
+        simulation.count(timed=timed)
+        simulation.run(part.stop - part.start, {name: values[part] for name, values in given.items()}, ())
+        if not timed:
+            before = simulation.toggles().timed
+            assert before is not None
+            assert before.samples == 12 * 5
+    toggles = simulation.toggles()
+    assert toggles.timed is not None
+    assert whole.timed is not None
+    assert (toggles.timed.samples, toggles.samples) == (29 * 5, 30 * 64)
+    assert (toggles.timed.toggles <= whole.timed.toggles).all()
+    seen = whole.timed.toggles - toggles.timed.toggles
+    assert 0 < seen.sum() < whole.timed.toggles.sum() / 10
+    with pytest.raises(BadInput, match="of 64 streams, 65 cannot be timed"):
+        simulation.count(timed=65)
+    with pytest.raises(BadInput, match="only in a simulation that was given delays"):
+        GateSimulation(netlist, LIBRARY, 64).count(timed=1)
+
+
+def test_ending_at_another_value_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check of every timed cycle: here a cell's function differs between the two ways of evaluating it."""
+    netlist, code = hazard(), Kernels.code
+    monkeypatch.setattr(Kernels, "code", lambda kernels: code(kernels).replace("out[0] = o0;", "out[0] = ~o0;"))
+    with pytest.raises(SimulationError, match="hazard: with delays, net [34] settles at another value than without[.]$"):
+        transitions(netlist, {"a": np.array([[1]])}, (0, 0, 0, 5, 3), (0, 0, 0, 5, 3))
+
+
+def test_delays_are_those_of_the_tables() -> None:
+    netlist = synthesise(DESIGNS["grid"][0], "grid", TECHNOLOGY.liberty_files())
+    least, mean, most, twice = (
+        delays(netlist, TECHNOLOGY, **options)
+        for options in ({"arcs": "min"}, {}, {"arcs": "max"}, {"scale": 2.0})  # type: ignore[arg-type]
+    )
+    for side in ("rise", "fall"):
+        low, middle, high = (getattr(each, side) for each in (least, mean, most))
+        assert (low <= middle).all()
+        assert (middle <= high).all()
+        assert (low < high).any()
+        assert np.abs(getattr(twice, side) - 2 * middle).max() <= 1
+    memory = netlist.memories[0]
+    access = TECHNOLOGY.memories.macro_for(memory.depth, memory.width).access_ns
+    assert set(mean.rise[memory.read_data].tolist()) == {round(1e3 * access)}
+    driven = [net for name, each in netlist.inputs.items() if name != "clk" for net in each.tolist()]
+    assert not mean.rise[driven].any()
+    bare = {}
+    for name, cell in LIBRARY.cells.items():
+        bare[name] = dataclasses.replace(cell, pins={key: dataclasses.replace(pin, arcs=()) for key, pin in cell.pins.items()})
+    without = ihp130().replace(TECHNOLOGY.conventions.replace(slew_ns=0.05))
+    without.library = dataclasses.replace(LIBRARY, cells=bare)
+    with pytest.raises(BadInput, match="has no delay tables at its output .*zero-delay activity"):
+        delays(netlist, without)
+
+
+def test_glitches_cost_what_their_transitions_cost() -> None:
+    netlist = synthesise(MAC, "mac", TECHNOLOGY.liberty_files())
+    counted = simulate(netlist, LIBRARY, stimulus("mac", 40, 64, seed=3), delays=delays(netlist, TECHNOLOGY)).toggles
+    timed = counted.timed
+    assert timed is not None
+    report = energy(netlist, counted, TECHNOLOGY)
+    settled, full = (
+        energy(netlist, dataclasses.replace(counted, toggles=changes, timed=None), TECHNOLOGY) for changes in (timed.settled, timed.toggles)
+    )
+    assert report.zero_delay_pj == pytest.approx(settled.logic_pj)
+    assert report.parts["glitches"] == pytest.approx(full.logic_pj - settled.logic_pj)
+    assert (report.activity, settled.activity) == ("timed", "zero_delay")
+    assert report.parts["clock"] == settled.parts["clock"]
+    assert sum(report.by_path().values()) == pytest.approx(report.logic_pj)
+    # twice as many cycles of the same kind, half of them timed: twice the glitches
+    longer = dataclasses.replace(counted, cycles=2 * counted.cycles, toggles=2 * counted.toggles, high=2 * counted.high)
+    assert energy(netlist, longer, TECHNOLOGY).parts["glitches"] == pytest.approx(2 * report.parts["glitches"])
+    # the timed cycles were the busier half: what the others lack in settled transitions they lack in glitches
+    quiet = dataclasses.replace(counted, cycles=2 * counted.cycles, high=2 * counted.high)
+    assert energy(netlist, quiet, TECHNOLOGY).parts["glitches"] == pytest.approx(report.parts["glitches"], rel=1e-3)
+
+
+def test_the_library_offers_both() -> None:
+    given = stimulus("mac", 30, 4, seed=4)
+    timed, plain = (energy_of(MAC, given, activity=activity) for activity in ("timed", "zero_delay"))  # type: ignore[arg-type]
+    assert timed.zero_delay_pj == pytest.approx(plain.logic_pj)
+    assert timed.logic_pj > 1.02 * plain.logic_pj == 1.02 * plain.zero_delay_pj
+    with pytest.raises(BadInput, match="activity must be 'timed' or 'zero_delay'; got 'exact'"):
+        energy_of(MAC, given, activity="exact")  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def second_opinion() -> None:
+    try:
+        icarus.find()
+    except Missing:
+        try:
+            icarus.fetch()
+        except Missing as error:
+            pytest.skip(str(error))
+
+
+PAIRS = [
+    ("int8 multiply-accumulate", "ihp130"),
+    ("int8 multiply-accumulate", "asap7"),
+    ("XNOR popcount of 64", "sky130"),
+    ("stochastic lanes", "ihp130"),
+    ("FIFO with a state machine", "sky130"),
+    ("binary-weight element", "ihp130"),
+]
+
+
+@pytest.mark.usefixtures("second_opinion")
+@pytest.mark.parametrize(("block", "technology"), PAIRS)
+def test_icarus_counts_the_same_transitions(block: str, technology: str) -> None:
+    _, found = icarus_blocks.agreement(block, technology)
+    assert found.mismatches == ()
+    assert found.transitions > 4_000
+
+
+@pytest.mark.thorough
+@pytest.mark.usefixtures("second_opinion")
+@pytest.mark.parametrize("technology", ["ihp130", "sky130", "asap7"])
+@pytest.mark.parametrize("block", icarus_blocks.BLOCKS)
+def test_icarus_counts_the_same_transitions_in_every_technology(block: str, technology: str) -> None:
+    assert icarus_blocks.agreement(block, technology, seed=1)[1].mismatches == ()
+
+
+@pytest.mark.usefixtures("second_opinion")
+def test_icarus_counts_the_same_with_a_memory() -> None:
+    netlist = synthesise(DESIGNS["grid"][0], "grid", TECHNOLOGY.liberty_files())
+    assert netlist.memories
+    found = icarus.compare(netlist, TECHNOLOGY, stimulus("grid", 40, 2, seed=5))
+    assert found.mismatches == ()
+    assert found.transitions > 4_000
+
+
+@pytest.mark.usefixtures("second_opinion")
+def test_a_wrong_delay_is_noticed() -> None:
+    netlist = synthesise(MAC, "mac", TECHNOLOGY.liberty_files())
+    known, given = delays(netlist, TECHNOLOGY), stimulus("mac", 30, 2, seed=6)
+    glitching = simulate(netlist, LIBRARY, given, delays=known).toggles.timed
+    assert glitching is not None
+    rise = known.rise.copy()
+    rise[int(np.argmax(glitching.toggles - glitching.settled))] += 60
+    assert icarus.compare(netlist, TECHNOLOGY, given).mismatches == ()
+    assert icarus.compare(netlist, TECHNOLOGY, given, Delays(rise, known.fall)).mismatches
+
+
+@pytest.mark.usefixtures("second_opinion")
+def test_a_wrong_function_is_noticed() -> None:
+    netlist, given = synthesise(MAC, "mac", TECHNOLOGY.liberty_files()), stimulus("mac", 20, 1, seed=7)
+    kind = max((kind for kind in netlist.cells if LIBRARY.cells[kind].ff is None), key=lambda kind: len(netlist.cells[kind]))
+    cell = LIBRARY.cells[kind]
+    (output,) = cell.outputs
+    wrong = technology_named("ihp130").replace(TECHNOLOGY.conventions.replace(slew_ns=TECHNOLOGY.slew_ns))
+    pins = dict(cell.pins) | {output.name: dataclasses.replace(output, function=f"!({cell.inputs[0].name})")}
+    wrong.library = dataclasses.replace(LIBRARY, cells=dict(LIBRARY.cells) | {kind: dataclasses.replace(cell, pins=pins)})
+    own = simulate(netlist, LIBRARY, given, delays=delays(netlist, TECHNOLOGY)).toggles.timed
+    assert own is not None
+    assert (icarus.transitions(netlist, wrong, delays(netlist, TECHNOLOGY), given) != own.toggles).any()
+
+
+@pytest.mark.parametrize("function", ["A'", "A^B*C", "A B"])
+def test_functions_beyond_plain_signs_are_refused(function: str) -> None:
+    netlist = hazard()
+    cell = LIBRARY.cells["sg13g2_inv_1"]
+    pins = dict(cell.pins) | {"Y": dataclasses.replace(cell.pins["Y"], function=function)}
+    technology = technology_named("ihp130").replace(TECHNOLOGY.conventions)
+    technology.library = dataclasses.replace(LIBRARY, cells=dict(LIBRARY.cells) | {"sg13g2_inv_1": dataclasses.replace(cell, pins=pins)})
+    with pytest.raises(BadInput, match="cannot be spelled in Verilog sign by sign"):
+        icarus.verilog(netlist, technology, Delays(nets(*[1] * 5), nets(*[1] * 5)), {"a": np.zeros((1, 1))})
+
+
+def test_without_icarus_the_error_says_where_it_comes_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("GATEWRIGHT_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(Missing, match="Fetch it with: python -m gatewright.sim.icarus"):
+        icarus.find()
+    with pytest.raises(Missing, match="apt-get is not on this machine.*apt install iverilog"):
+        icarus.fetch()
+    assert not list((tmp_path / "cache").rglob("*.vpi"))
