@@ -13,7 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from gatewright.dse import memories
-from gatewright.dse.closed_form import FIELDS, INNERS, MAPPING, NUMBERS, ORDERS, PROBLEM, bound, count, cycles, enumerate_legal
+from gatewright.dse.closed_form import FIELDS, INNERS, MAPPING, NUMBERS, ORDERS, PROBLEM, bound, count, cycles, enumerate_legal, legal
 from gatewright.dse.cost import CostModel, Floats
 from gatewright.dse.work import BASIS, Work
 from gatewright.hw.config import AcceleratorConfig, Operator
@@ -227,6 +227,10 @@ class Batch:
         found = np.empty((enumerate_legal(p[0], y_sizes, x_sizes, choices, none, False), 8), np.int16)
         enumerate_legal(p[0], y_sizes, x_sizes, choices, found, True)
         return found
+
+    def is_legal(self, number: int, mapping: Mapping) -> bool:
+        """Whether a problem has no rule against a mapping."""
+        return bool(legal(self._problems[number][0], np.array(row_of(mapping), np.int64)))
 
 
 @lru_cache(maxsize=1024)

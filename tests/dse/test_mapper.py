@@ -1,15 +1,19 @@
-"""The mapper against every legal mapping, and its buffers."""
+"""The mapper against every legal mapping, its certificates, and its buffers."""
+
+from collections import Counter
 
 import pytest
 
+from gatewright.dse.batch import Batch
 from gatewright.dse.cost import CostModel
-from gatewright.dse.mapper import Mapper, alone
+from gatewright.dse.mapper import Certified, Mapper, Objective, alone
 from gatewright.hw.config import AcceleratorConfig, binary_weight, integer, xnor
 from gatewright.hw.errors import BadInput
 from gatewright.sw.counts import count
 from gatewright.sw.layers import Layer
 from gatewright.sw.mapping import mappings
 from gatewright.sw.models import Architecture, workload
+from tests.dse.problems import CLOCK_NS, Problem, problems, scores
 
 I8, I4, X, B8 = integer(8), integer(4), xnor(), binary_weight(8)
 CONFIGS = tuple(
@@ -34,7 +38,7 @@ def model() -> CostModel:
 def test_the_choice_is_the_best_of_all(
     model: CostModel, config: AcceleratorConfig, layer: Layer, following: object, memories: float
 ) -> None:
-    mapper = Mapper(model, images=2, memories=memories, limit=10_000)
+    mapper = Mapper(model, images=2, memories=memories)
     legal = list(mappings(layer, config, 2, following))  # type: ignore[arg-type]
     scores = [mapper.score(layer, config, mapping, following) for mapping in legal]  # type: ignore[arg-type]
     assert len(legal) > 3
@@ -42,11 +46,112 @@ def test_the_choice_is_the_best_of_all(
     assert mapper.layer(layer, config, following) == legal[scores.index(min(scores))]  # type: ignore[arg-type]
 
 
-def test_a_short_list_loses_little(model: CostModel) -> None:
-    for layer, following in LAYERS:
-        best, quick = (Mapper(model, limit=limit) for limit in (10_000, 8))
-        energies = [m.score(layer, CONFIGS[1], m.layer(layer, CONFIGS[1], following), following)[0] for m in (best, quick)]
-        assert energies[0] <= energies[1] < 1.2 * energies[0]
+OBJECTIVES: tuple[Objective, ...] = ("energy", "latency", "edp")
+
+
+def objective_cost(objective: Objective, energy: float, cycles: int) -> float:
+    return {"energy": energy, "latency": float(cycles), "edp": energy * cycles}[objective]
+
+
+def agrees(found: Certified, problem: Problem, every: list[tuple[float, int]], objective: Objective) -> bool:
+    """Whether a certificate is right by the costs of every mapping: the least cost, and of equal ones the fewest cycles, then the first.
+
+    Costs that differ by rounding only count as equal: sums in another order.
+    """
+    costs = [objective_cost(objective, *score) for score in every]
+    least = min(costs)
+    best = min((i for i, value in enumerate(costs) if value <= least * (1 + 1e-12)), key=lambda i: (every[i][1], i))
+    place = problem.legal.index(found.mapping)
+    exact = abs(found.energy_pj - every[place][0]) <= 1e-12 * found.energy_pj and found.cycles == every[place][1]
+    edp = found.edp == found.energy_pj * found.cycles
+    return exact and edp and found.certified and found.gap == 0.0 and found.mappings == len(every) and place == best
+
+
+def agreements(model: CostModel, seed: int, number: int, most: int) -> Counter[str]:
+    """How many certificates of random problems, with at most `most` mappings each, are right and wrong."""
+    outcomes: Counter[str] = Counter()
+    for rng, problem in problems(seed, 3 * number, largest=6):
+        if outcomes["problems"] == number:
+            break
+        if not 1 < len(problem.legal) <= most:
+            continue
+        weight = float(rng.choice([0.0, 1.0]))
+        try:
+            every = scores(model, problem, weight)
+        except BadInput:  # the layer that reads the results has no mapping
+            continue
+        mapper = Mapper(model, problem.images, CLOCK_NS, weight)
+        outcomes += Counter({"problems": 1, "mappings": len(every)})
+        for objective in OBJECTIVES:
+            found = mapper.certify(problem.layer, problem.config, problem.following, objective)
+            outcomes[f"{objective} {'right' if agrees(found, problem, every, objective) else 'wrong'}"] += 1
+            outcomes["evaluated"] += found.evaluated
+    return outcomes
+
+
+def test_certificates_equal_brute_force(model: CostModel, record_property: pytest.FixtureRequest) -> None:
+    outcomes = agreements(model, 4, 100, 60)
+    record_property("table", ("certified mappings against brute force", sorted(outcomes.items())))
+    assert [outcomes[f"{objective} right"] for objective in OBJECTIVES] == [100] * 3
+
+
+@pytest.mark.thorough
+def test_certificates_equal_brute_force_a_thousand_times(model: CostModel, record_property: pytest.FixtureRequest) -> None:
+    outcomes = agreements(model, 5, 1500, 400)
+    record_property("table", ("certified mappings against brute force", sorted(outcomes.items())))
+    assert [outcomes[f"{objective} right"] for objective in OBJECTIVES] == [1500] * 3
+
+
+def test_a_bound_that_is_too_high_is_noticed(model: CostModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluate = Batch.evaluate
+
+    def loose(self: Batch, which: object, rows: object, exact: bool = True, threads: int = 1) -> object:
+        energies, cycles = evaluate(self, which, rows, exact, threads)  # type: ignore[arg-type]
+        return (energies, cycles) if exact else (energies[::-1] * 3, cycles[::-1] * 3)
+
+    monkeypatch.setattr(Batch, "evaluate", loose)
+    monkeypatch.setattr("gatewright.dse.mapper.FIRST", 2)
+    outcomes = agreements(model, 4, 20, 60)
+    assert outcomes["energy wrong"] > 0
+    assert outcomes["latency wrong"] > 0
+
+
+LARGE = Layer(name="large", operator=I8, C=16, K=7, H=14, W=14, R=3, S=3, padding=1)
+ROOMY = AcceleratorConfig(
+    rows=8, cols=4, operators=(I8,), activation_words=1024, weight_words=1024, output_words=1024, accumulator_depth=8, memory_interval=4
+)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_few_evaluations_settle_a_layer(model: CostModel, objective: Objective) -> None:
+    found = Mapper(model).certify(LARGE, ROOMY, I8, objective)
+    assert found.certified
+    assert found.mappings > 1500
+    assert found.evaluated < found.mappings / 5
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_a_budget_leaves_a_true_gap(model: CostModel, objective: Objective, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gatewright.dse.mapper.FIRST", 1)
+
+    def cost(found: Certified) -> float:
+        return objective_cost(objective, found.energy_pj, found.cycles)
+
+    best = Mapper(model).certify(LARGE, ROOMY, I8, objective)
+    ends = []
+    for mapper in (Mapper(model, evaluations=1), Mapper(model, seconds=0.0), Mapper(model, evaluations=best.evaluated)):
+        found = mapper.certify(LARGE, ROOMY, I8, objective)
+        assert found.evaluated <= best.evaluated
+        assert cost(best) <= cost(found) <= cost(best) * (1 + found.gap)
+        assert found.certified == (found.gap == 0.0)
+        ends.append(found.certified)
+    assert ends == [False, False, True]
+
+
+def test_another_run_gives_the_same(model: CostModel) -> None:
+    one, two = (Mapper(model).certify(LARGE, ROOMY, I8) for _ in range(2))
+    assert one.mapping == two.mapping
+    assert (one.energy_pj, one.cycles, one.evaluated) == (two.energy_pj, two.cycles, two.evaluated)
 
 
 def test_a_layer_alone_counts_as_a_networks_first(model: CostModel) -> None:
@@ -80,8 +185,8 @@ def test_no_mapping_names_the_layer_and_the_rule(model: CostModel) -> None:
 
 def test_layers_are_mapped_once(model: CostModel, monkeypatch: pytest.MonkeyPatch) -> None:
     mapper, calls = Mapper(model), []
-    choose = mapper._choose
-    monkeypatch.setattr(mapper, "_choose", lambda *key: calls.append(key) or choose(*key))
+    certify = mapper.certify
+    monkeypatch.setattr(mapper, "certify", lambda *key: calls.append(key) or certify(*key))
     for name in ("one", "two"):
         mapper.layer(LAYERS[0][0].replace(name=name), CONFIGS[0], X)
     assert len(calls) == 1
