@@ -12,7 +12,7 @@ TORCH := 2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup explore test thorough mutation regress boards lint format types imports formal verify lock wheel clean
+.PHONY: help setup explore test thorough mutation regress bench boards lint format types imports formal verify lock wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ regress: $(VENV)/ready-dev ## area, LUTs, cycles, energy and clock rate of our b
 	$(BIN)/gatewright regress examples/regress.toml $(UPDATE)
 	$(BIN)/gatewright regress examples/own_block/regress.toml $(UPDATE)
 	$(BIN)/gatewright regress examples/regress_accelerator.toml $(UPDATE)
+
+bench: $(VENV)/ready-dev ## the project's own benchmarks, side by side (NAME=gates for one)
+	$(BIN)/gatewright bench $(NAME)
 
 boards: $(VENV)/ready-fpga ## place and route for three boards, and bad lines: many minutes
 	$(BIN)/python -m pytest -m boards --timeout 3600 tests/boards

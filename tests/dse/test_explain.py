@@ -40,7 +40,7 @@ def model() -> CostModel:
 
 @pytest.fixture(scope="module")
 def found(model: CostModel) -> Explanation:
-    return explain(model, Mapper(model, images=2, limit=4).schedule(workload(NETWORK), CONFIG), clock_ns=25.0)
+    return explain(model, Mapper(model, images=2).schedule(workload(NETWORK), CONFIG), clock_ns=25.0)
 
 
 def test_the_rows_add_up_to_the_prediction(model: CostModel, found: Explanation) -> None:
