@@ -34,7 +34,8 @@ class Toggles(Noun):
 
     In a lane that a channel fills (of bipolar streams: in any lane): `activation_word`, `weight_word` as the buffers hold them,
     `activation`, `weight` as the lanes take them, `partial` (ANDs of operand bits; of streams the pulses of products) and `product`.
-    In an element: `tree` (all sums of 2 lanes, all sums of 4, ...; the last is the sum of all), `accumulator` (of 32 bits) and its `sign`.
+    In an element: `tree` (all sums of 2 lanes, all sums of 4, ...; the last is the sum of all) and that sum's `sum_sign`, `accumulator`
+    (of 32 bits) and its `sign`.
     """
 
     activation_word: float = Field(ge=0)
@@ -44,6 +45,7 @@ class Toggles(Noun):
     partial: float = Field(ge=0)
     product: float = Field(ge=0)
     tree: tuple[float, ...]
+    sum_sign: float = Field(ge=0)
     accumulator: float = Field(ge=0)
     sign: float = Field(ge=0)
 
@@ -228,7 +230,8 @@ def _moved(op: Operator, first: _State, second: _State, at: slice, to: slice, fi
         _flips(one[:, :, at] & (1 << bits) - 1, two[:, :, to] & (1 << bits) - 1)
         for (one, bits), (two, _) in zip(first.tree, second.tree, strict=True)
     ]
-    return flips | {"tree": tuple(levels[1:])}
+    one, two = (state.tree[-1][0][:, :, part, 0] < 0 for state, part in ((first, at), (second, to)))
+    return flips | {"tree": tuple(levels[1:]), "sum_sign": float((one != two).mean())}
 
 
 def _ands(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]) -> float:
