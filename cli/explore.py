@@ -92,6 +92,7 @@ def record(folder: Path, result: "Result", seconds: float) -> dict[str, Any]:
         "best": costs(proof.predicted, winner.validation.value),
         "measured": costs(proof.measured, winner.test.value),
         "energy_with_memories_pj": {name: with_memories(m.energy_pj, m.memory_energy_pj) for name, m in both.items()},
+        "energy_without_glitches_pj": {name: m.zero_delay_pj for name, m in both.items()},
         "errors": proof.errors,
         "accuracy": {"validation": winner.validation, "test": winner.test},
         "verified": proof.verified,
@@ -124,7 +125,9 @@ def table(folder: Path, result: "Result", seconds: float) -> Group:
     for heading in ("predicted", "measured", "error"):
         rows.add_column(heading, justify="right")
     p, m = proof.predicted, proof.measured
-    claims = [("energy of the logic", p.energy_pj / 1e3, m.energy_pj / 1e3, "nJ", 1)]
+    claims: list[tuple[str, float | None, float, str, int]] = [("energy of the logic", p.energy_pj / 1e3, m.energy_pj / 1e3, "nJ", 1)]
+    if m.zero_delay_pj is not None:
+        claims.append(("  without glitches", p.zero_delay_pj and p.zero_delay_pj / 1e3, m.zero_delay_pj / 1e3, "nJ", 1))
     for factor in MEMORY_FACTORS:
         claims.append(
             (f"  with memories at {factor:g} x their cost", p.with_memories(factor) / 1e3, m.with_memories(factor) / 1e3, "nJ", 1)
@@ -136,7 +139,8 @@ def table(folder: Path, result: "Result", seconds: float) -> Group:
         ("latency", p.latency_ns / 1e3, m.latency_ns / 1e3, "us", 1),
     ]
     for label, mine, real, unit, digits in claims:
-        rows.add_row(label, f"{mine:,.{digits}f} {unit}", f"{real:,.{digits}f} {unit}", f"{100 * (mine / real - 1):+.1f}%")
+        predicted, error = ("", "") if mine is None else (f"{mine:,.{digits}f} {unit}", f"{100 * (mine / real - 1):+.1f}%")
+        rows.add_row(label, predicted, f"{real:,.{digits}f} {unit}", error)
     simulated = ", ".join(f"{cycles:,}" for cycles in v.cycles_simulated)
     gates = f"{proof.cells:,} gates classify {proof.streams * proof.images} images alike"
     lines = [

@@ -75,6 +75,7 @@ class Measured:
             memory_area_um2=sum(memory.cost.area_um2 for memory in self.layers[0].memories),
             origin="measured",
             activity=self.layers[0].activity,
+            zero_delay_pj=sum(report.zero_delay_pj * scale for report, scale in scaled),
         )
 
     def by_block(self) -> tuple[dict[str, float], ...]:

@@ -19,7 +19,8 @@ class Metrics(Noun):
     """Cost of classifying one image. Energies and areas of the logic alone, and beside them the memories' on cited figures.
 
     `energy_pj`, `area_um2`: the logic. `memory_energy_pj`, `memory_area_um2`: on-chip macros. `external_energy_pj`: words moved from and to
-    external memory. `activity`: whether the energies hold glitches (`timed`) or not. `heldout_error`: mean absolute relative error
+    external memory. `activity`: whether the energies hold glitches (`timed`) or not; `zero_delay_pj`: the logic's without them, None where
+    that was not told apart. `heldout_error`: mean absolute relative error
     of calibrated energy on configurations left out; None if measured.
     """
 
@@ -35,6 +36,7 @@ class Metrics(Noun):
     origin: Origin
     memory_origin: Origin = "cited"
     activity: Activity = "zero_delay"
+    zero_delay_pj: float | None = None
     heldout_error: float | None = None
 
     def with_memories(self, factor: float = 1.0) -> float:

@@ -92,6 +92,7 @@ def test_the_contract(short: tuple[Path, dict[str, Any]]) -> None:
         energies = result["energy_with_memories_pj"][name]
         extra = {key: value - result[name]["energy_pj"] for key, value in energies.items()}
         assert extra == pytest.approx({key: f * metrics.memory_energy_pj for key, f in (("half", 0.5), ("once", 1), ("twice", 2))})
+    assert 0.5 * result["measured"]["energy_pj"] < result["energy_without_glitches_pj"]["measured"] <= result["measured"]["energy_pj"]
     assert (result["technology"], result["memories"]) == ("ihp130", "IHP SG13G2 SRAM macros, cited")
     assert result["best"]["cycles"] == result["measured"]["cycles"] == result["verified"]["cycles_predicted"]
     assert abs(result["errors"]["energy_pj"]) < 0.25
