@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from gatewright import __version__
-from gatewright.cli import bench, board, calibrate, doctor, explain, explore, generate, measure, operators, platforms, regress, report, verify
+from gatewright.cli import bench, board, calibrate, doctor, explain, explore, generate, map, measure, operators, platforms, regress, report, verify
 from gatewright.cli.common import DONE, INTERRUPTED, failure
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # square brackets in help are TOML tables
     pretty_exceptions_enable=False,
 )
-for command in (bench, calibrate, doctor, explain, explore, generate, measure, operators, platforms, regress, report, verify):
+for command in (bench, calibrate, doctor, explain, explore, generate, map, measure, operators, platforms, regress, report, verify):
     app.command()(getattr(command, command.__name__.rpartition(".")[2]))
 app.add_typer(board.app, name="board")
 

@@ -1,19 +1,13 @@
 """A spatial hierarchy as a TOML file describes it: memories from the outermost inwards, and arrays of what lies inside each."""
 
-import tomllib
-from collections.abc import Mapping
 from functools import cached_property
 from math import prod
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from gatewright.dse.spatial.problem import DIMS, Dim, Tensor
-from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
-
-PRESETS = Path(__file__).parent / "presets"
 
 
 class Axis(Noun):
@@ -66,7 +60,7 @@ class Hierarchy(Noun):
     """Levels from the outermost memory inwards, then multipliers of `mac_pj` a multiplication with its addition.
 
     Networks between levels cost nothing: one read serves every copy that wants the word, and sums of copies are added on their way.
-    `latches`: operands or sums that a multiplier holds from one cycle to the next; of others it reads, or adds to, the memory at every product.
+    `latches`: operands or sums that a multiplier holds from one cycle to the next; others it reads, or adds to, at every product.
     """
 
     name: str
@@ -92,20 +86,3 @@ class Hierarchy(Noun):
     def peak(self) -> int:
         """Multiplications a cycle."""
         return prod(level.fanout for level in self.levels)
-
-
-def hierarchy_from(tables: Mapping[str, Any], name: str) -> Hierarchy:
-    """The hierarchy of a TOML file's tables. Raises BadInput for a key that is not known or a rule that is broken."""
-    return Hierarchy(**{"name": name} | dict(tables))
-
-
-def preset(name: str) -> Hierarchy:
-    """A published design by its name. Raises BadInput for any other."""
-    path = PRESETS / f"{name}.toml"
-    if not path.is_file():
-        raise BadInput(f"There is no preset hierarchy {name!r}; there are {', '.join(presets())}. Or name a TOML file.")
-    return hierarchy_from(tomllib.loads(path.read_text(encoding="utf-8")), name)
-
-
-def presets() -> tuple[str, ...]:
-    return tuple(sorted(path.stem for path in PRESETS.glob("*.toml")))

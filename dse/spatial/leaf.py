@@ -10,7 +10,7 @@ from numba import njit
 ENERGY, LATENCY, EDP = 0, 1, 2
 
 
-@njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+@njit(cache=True, inline="always")
 def _words(g, n, k, c, p, q, r, s, stride, tensor):  # type: ignore[no-untyped-def]
     if tensor == 0:
         return g * k * c * r * s
@@ -19,14 +19,15 @@ def _words(g, n, k, c, p, q, r, s, stride, tensor):  # type: ignore[no-untyped-d
     return g * n * c * min(p * r, (p - 1) * stride + r) * min(q * s, (q - 1) * stride + s)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def best(tiles, reused, first, cost, copies, divisors, numbers, sizes, stride, keeps, limit, pj, ports, objective, incumbent):  # type: ignore[no-untyped-def]
     """The best whole mapping of each group.
 
     tiles: [groups, 8] trips inside; reused: [groups, 3]; first: [groups + 1] rows of `cost` [rows, ports + 1, 5] and `copies` [rows].
     divisors: [groups, 8, n] of what is left and may be walked at level 1, `numbers` [groups, 8] of them. keeps: [3] at level 1, `limit` its
     words. pj: read and write of level 0, of level 1. ports: [n, 3] level, writes, words a cycle. Mappings worse than `incumbent` are not
-    looked for. Returns [groups, 2] objective and the second criterion, and [groups, 4] row, split, order at level 1, at level 0 (row -1: none).
+    looked for. Returns [groups, 2] objective and the second criterion, [groups, 4] row, split, order at level 1, at level 0 (row -1: none),
+    and how many mappings each group had.
     """
     groups = tiles.shape[0]
     values = np.full((groups, 2), np.inf)

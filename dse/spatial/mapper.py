@@ -11,7 +11,6 @@ hierarchy allows it, every order of loops in time, every choice of tensors to ke
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
 from time import monotonic
 from typing import Literal
 
@@ -22,7 +21,7 @@ from gatewright.dse.spatial.hierarchy import Hierarchy
 from gatewright.dse.spatial.nest import Cost, LoopNest, Step, evaluate
 from gatewright.dse.spatial.partial import IN_TIME, SETS, Floats, Inner, Keeps, Longs, Partials, factors, keeps_of, ports
 from gatewright.dse.spatial.problem import DIMS, TENSORS, Dim, Problem
-from gatewright.dse.spatial.prune import SLACK, bounds, grouped, undominated, within
+from gatewright.dse.spatial.prune import SLACK, Bounds, grouped, undominated, within
 from gatewright.hw.errors import BadInput, GatewrightError
 
 Objective = Literal["energy", "latency", "edp"]
@@ -48,8 +47,13 @@ class Certified:
 
 def certify(problem: Problem, hierarchy: Hierarchy, objective: Objective = "edp", seconds: float | None = None) -> Certified:
     """The best mapping with perfect factors; after `seconds` the best found so far. Raises BadInput if there is no legal one."""
-    search = _Search(problem, hierarchy, objective, monotonic() + seconds if seconds is not None else float("inf"))
-    return search.run()
+    found = Search(problem, hierarchy, objective, monotonic() + seconds if seconds is not None else float("inf")).run()
+    if found is None:
+        raise BadInput(
+            f"Layer {problem.name} has no mapping on {hierarchy.name}: no split of its loops into factors fits every level. "
+            "Allow more loops at a level or more words, or pad the layer's sizes."
+        )
+    return found
 
 
 def value_of(cost: Cost, objective: Objective) -> float:
@@ -66,15 +70,21 @@ class _Whole:
     orders: tuple[int, int]  # at level 1 and level 0
 
 
-class _Search:
-    def __init__(self, problem: Problem, hierarchy: Hierarchy, objective: Objective, deadline: float) -> None:
+class Search:
+    """One search; only mappings whose value is less than `below` are wanted. `deadline`: a time of `time.monotonic`."""
+
+    def __init__(
+        self, problem: Problem, hierarchy: Hierarchy, objective: Objective, deadline: float = float("inf"), below: float = float("inf")
+    ) -> None:
+        self.below = below
         self.problem, self.hierarchy, self.objective, self.deadline = problem, hierarchy, objective, deadline
         self.ports = np.array([[port.level, port.writes, port.words] for port in ports(hierarchy)], dtype=float).reshape(-1, 3)
         self.best: _Whole | None = None
         self.floor = float("inf")  # least bound of what was not looked at
         self.partials = self.evaluated = 0
 
-    def run(self) -> Certified:
+    def run(self) -> Certified | None:
+        """The best mapping, or None if there is none (or none below)."""
         start = monotonic()
         choices = keeps_of(self.hierarchy)
         deep = len(self.hierarchy.levels) > 2
@@ -84,23 +94,22 @@ class _Search:
         for keeps in choices:
             self.search(keeps, None)
         if self.best is None:
-            raise BadInput(
-                f"Layer {self.problem.name} has no mapping on {self.hierarchy.name}: no split of its loops into factors fits every level. "
-                "Allow more loops at a level or more words, or pad the layer's sizes."
-            )
+            return None
         nest = self.nest(self.best)
         cost = evaluate(self.problem, self.hierarchy, nest)
         if not np.isclose(value_of(cost, self.objective), self.best.value, rtol=1e-9):
-            raise GatewrightError(f"The mapper's cost {self.best.value} of {nest.words(self.hierarchy)} is not its cost by definition, {cost}.")
+            raise GatewrightError(
+                f"The mapper's cost {self.best.value} of {nest.words(self.hierarchy)} is not its cost by definition, {cost}."
+            )
         gap = max(0.0, self.best.value / self.floor - 1) if self.floor < self.best.value else 0.0
         return Certified(self.problem, nest, cost, gap == 0.0, gap, monotonic() - start, self.partials, self.evaluated)
 
     @property
     def incumbent(self) -> float:
-        return self.best.value if self.best else float("inf")
+        return self.best.value if self.best else self.below
 
     def late(self) -> bool:
-        return monotonic() > self.deadline and self.best is not None
+        return monotonic() > self.deadline and self.incumbent < float("inf")
 
     def score(self, energy: Floats, cycles: Floats) -> Floats:
         return {"energy": energy, "latency": cycles, "edp": energy * cycles}[self.objective]
@@ -108,10 +117,13 @@ class _Search:
     def search(self, keeps: Keeps, beam: int | None) -> None:
         """All mappings that keep these tensors; with a beam only those that begin with some of the best bounds."""
 
+        bounds = Bounds(self.problem, self.hierarchy, keeps)
+
         def prune(found: Partials) -> Partials:
             self.partials += len(found)
-            more = self.copies_left(found)
-            bound = self.score(*bounds(found, self.problem, self.hierarchy, keeps, self.ports, more))
+            if not len(found):
+                return found
+            bound = self.score(*bounds.of(found))
             rows = within(bound, self.incumbent)
             if beam is not None and len(rows) > beam:
                 rows = np.sort(rows[np.argsort(bound[rows], kind="stable")[:beam]])
@@ -122,16 +134,12 @@ class _Search:
 
         found = Inner(self.problem, self.hierarchy, keeps).enumerate(prune)
         if len(found):
-            self.leaves(found, keeps)
+            self.leaves(found, keeps, bounds)
 
-    def copies_left(self, found: Partials) -> int:
-        """Copies that arrays not yet used can make."""
-        return prod(level.fanout for level in self.hierarchy.levels[: found.level])
-
-    def leaves(self, found: Partials, keeps: Keeps) -> None:
+    def leaves(self, found: Partials, keeps: Keeps, bounds: Bounds) -> None:
         """The two outermost levels for each group, groups with the least bound first."""
         found, first = grouped(found)
-        bound = self.score(*bounds(found, self.problem, self.hierarchy, keeps, self.ports))
+        bound = self.score(*bounds.of(found))
         group_bound = np.minimum.reduceat(bound, first[:-1])
         order = np.argsort(group_bound, kind="stable")
         size = CHUNK // 4

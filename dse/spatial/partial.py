@@ -10,10 +10,11 @@ width (`Port`). Of mappings with the same outer problem, those no better in any 
 better whole.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from gatewright.dse.spatial.problem import DIMS, IRRELEVANT, TENSORS, Dim, Probl
 Longs = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+PART = 2000  # rows that grow by a level at a time, so that what they grow to fits into memory before it is pruned
 CLOSED, BEGUN = 0, 4  # coefficients; those of the tensors lie between
 OUTPUTS = TENSORS.index("outputs")
 NO_LOOPS, GROUPS_ONLY = -1, 3  # orders beside 0, 1, 2: the loops that leave this tensor's tile in place are innermost
@@ -55,7 +57,8 @@ class Partials:
 
     `tile`: trips so far. `cost`: [ports + 1, 5] coefficients. `held`: trips in the outermost tile of each tensor so far, arrays outside it
     included. `visits`: fetches of that tile in one run. `reused`: no loop so far has moved it. `begun`: different output tiles visited.
-    `copies`: multipliers. `slots`: trips given to each loop at each slot; `orders`: of the loops in time at each level.
+    `copies`: multipliers. `slots`: trips given to each loop at each slot; `orders`: of the loops in time at each level. Of all rows alike:
+    `spread`, the outermost level whose arrays are used up, and `fetched`, the outermost one whose traffic inwards is counted.
     """
 
     tile: Longs
@@ -67,14 +70,24 @@ class Partials:
     copies: Longs
     slots: Longs
     orders: NDArray[np.int8]
-    level: int = 0  # the outermost one whose arrays are used up
+    spread: int
+    fetched: int
 
     def __len__(self) -> int:
         return len(self.tile)
 
     def take(self, rows: NDArray[np.intp]) -> "Partials":
-        arrays = {field.name: getattr(self, field.name)[rows] for field in fields(self) if field.name != "level"}
-        return Partials(**arrays, level=self.level)
+        arrays = {name: value[rows] for name, value in self.arrays().items()}
+        return replace(self, **arrays)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {field.name: value for field in fields(self) if isinstance(value := getattr(self, field.name), np.ndarray)}
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Partials]") -> "Partials":
+        """The rows of all parts, at least one."""
+        columns = [part.arrays() for part in parts]
+        return replace(parts[0], **{name: np.concatenate([column[name] for column in columns]) for name in columns[0]})
 
 
 Slot = tuple[int, int]
@@ -85,7 +98,9 @@ IN_TIME = -1
 def slots(hierarchy: Hierarchy) -> tuple[Slot, ...]:
     """Where a loop's trips can go, from the innermost level outwards; arrays lie inside their level's loops in time."""
     return tuple(
-        slot for i in reversed(range(len(hierarchy.levels))) for slot in (*((i, a) for a in range(len(hierarchy.levels[i].inside))), (i, IN_TIME))
+        slot
+        for i in reversed(range(len(hierarchy.levels)))
+        for slot in (*((i, a) for a in range(len(hierarchy.levels[i].inside))), (i, IN_TIME))
     )
 
 
@@ -95,7 +110,9 @@ class Inner:
     def __init__(self, problem: Problem, hierarchy: Hierarchy, keeps: Keeps) -> None:
         self.problem, self.hierarchy, self.keeps = problem, hierarchy, keeps
         self.ports, self.slots = ports(hierarchy), slots(hierarchy)
-        self.inner_keeper = [len(hierarchy.levels)] * len(TENSORS)  # the level of each tensor's outermost tile so far; first the multipliers
+        self.inner_keeper = [len(hierarchy.levels)] * len(
+            TENSORS
+        )  # the level of each tensor's outermost tile so far; first the multipliers
 
     def start(self) -> Partials:
         """One multiplication."""
@@ -112,6 +129,8 @@ class Inner:
             copies=np.ones(1, dtype=np.int64),
             slots=np.ones((1, len(self.slots), len(DIMS)), dtype=np.int64),
             orders=np.full((1, len(self.hierarchy.levels)), NO_LOOPS, dtype=np.int8),
+            spread=len(self.hierarchy.levels),
+            fetched=len(self.hierarchy.levels),
         )
 
     def enumerate(self, prune: Callable[[Partials], Partials]) -> Partials:
@@ -120,12 +139,14 @@ class Inner:
         for level in reversed(range(1, len(self.hierarchy.levels))):
             for number, axis in enumerate(self.hierarchy.levels[level].inside):
                 found = self.spread(found, level, number, axis)
-            found = replace(found, level=level)
+            found = prune(replace(found, spread=level))
             found = self.fetch(found, level, self.keeps[level])
             if level > 1:
-                found = prune(self.keep(self.walk(found, level), level))
-            if not len(found):
-                return found
+                parts = [found.take(np.arange(at, min(at + PART, len(found)))) for at in range(0, len(found), PART)] or [found]
+                found = prune(Partials.joined([prune(self.keep(self.walk(part, level), level)) for part in parts]))
+                self.inner_keeper = [
+                    level if tensor in self.keeps[level] else old for tensor, old in zip(TENSORS, self.inner_keeper, strict=True)
+                ]
         return prune(self.fetch(found, 0, self.keeps[0] - self.keeps[1]))
 
     def spread(self, found: Partials, level: int, number: int, axis: Axis) -> Partials:
@@ -190,7 +211,7 @@ class Inner:
             else:
                 cost[rows, 0, column] += visited * outer.word_read_pj
                 self._port(cost, level, False, rows, column, visited)
-        return replace(found, cost=cost)
+        return replace(found, cost=cost, fetched=min(level or 1, found.fetched))
 
     def keep(self, found: Partials, level: int) -> Partials:
         """A level's own tiles become the outermost ones."""
@@ -210,12 +231,9 @@ class Inner:
                 cost[:, 0, 1 + t] += words * own.word_write_pj
                 self._port(cost, level, True, rows, column, words)
             held[:, t], visits[:, t], reused[:, t] = found.tile, 1, True
-            self.inner_keeper[t] = level
         return replace(found, cost=cost, held=held, visits=visits, reused=reused, begun=begun)
 
-    def _port(
-        self, cost: Floats, level: int, writes: bool, rows: Longs, column: Longs, words: Floats, begun: Floats | None = None
-    ) -> None:
+    def _port(self, cost: Floats, level: int, writes: bool, rows: Longs, column: Longs, words: Floats, begun: Floats | None = None) -> None:
         for number, port in enumerate(self.ports):
             if (port.level, port.writes) == (level, writes):
                 cost[rows, 1 + number, column] += words
@@ -225,14 +243,16 @@ class Inner:
     def _words(self, tensor: Tensor, tiles: Longs) -> Longs:
         return words(tensor, tiles, self.problem.stride)
 
-    def _choices(self, found: Partials, loops: tuple[Dim, ...], limit: int | None = None, tile_of: int | None = None) -> tuple[Longs, Longs]:
+    def _choices(
+        self, found: Partials, loops: tuple[Dim, ...], limit: int | None = None, tile_of: int | None = None
+    ) -> tuple[Longs, Longs]:
         """Rows and trips: for every row each way to take factors of what is left of `loops`, at most `limit` in all, and if they are loops
         in time such that the tiles of level `tile_of` fit."""
         unique, inverse = np.unique(found.tile, axis=0, return_inverse=True)
         inverse = inverse.ravel()
         rows, trips = [np.zeros(0, np.int64)], [np.zeros((0, len(DIMS)), np.int64)]
         order = np.argsort(inverse, kind="stable")
-        groups = np.split(order, np.cumsum(np.bincount(inverse, minlength=len(unique)))[:-1])
+        groups = np.split(order, np.cumsum(np.bincount(inverse, minlength=len(unique)))[:-1])[: len(unique)]  # no rows: no group
         for tile, members in zip(unique, groups, strict=True):
             left = tuple(size // done if dim in loops else 1 for dim, size, done in zip(DIMS, self.problem.sizes, tile, strict=True))
             options = factors(left, limit)

@@ -5,7 +5,7 @@ from functools import cached_property
 from math import prod
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gatewright.hw.noun import Noun
 from gatewright.sw.layers import Layer
@@ -68,3 +68,17 @@ class Problem(Noun):
 def touched(outputs: int, kernel: int, stride: int) -> int:
     """Rows of an image that `outputs` rows of results with `kernel` rows of weights read: between wide strides rows are left out."""
     return min(outputs * kernel, (outputs - 1) * stride + kernel)
+
+
+class Network(Noun):
+    """Layers to map one by one."""
+
+    name: str
+    layers: tuple[Problem, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Network":
+        names = [layer.name for layer in self.layers]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"the names of layers must differ; {', '.join(repeated)} came twice")
+        return self

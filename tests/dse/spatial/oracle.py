@@ -59,7 +59,14 @@ def traffic(problem: Problem, nest: LoopNest, latches: tuple[str, ...]) -> Count
 
 
 def walk(
-    found: Counter[tuple[int, str, str]], problem: Problem, loops: list[Loop], tensor: str, outer: int, inner: int, last: bool, latched: bool
+    found: Counter[tuple[int, str, str]],
+    problem: Problem,
+    loops: list[Loop],
+    tensor: str,
+    outer: int,
+    inner: int,
+    last: bool,
+    latched: bool,
 ) -> None:
     """Time step by time step, for each instance of `outer` the tiles that the instances of `inner` under it want."""
     above = [loop for loop in loops if not loop[3] and loop[4] < outer]
@@ -140,7 +147,9 @@ def random_problem(draw: random.Random, name: str) -> Problem:
 def random_hierarchy(draw: random.Random) -> Hierarchy:
     """Two to four levels of random sizes, prices, ports, arrays and constraints."""
     number = draw.choice((2, 3, 3, 4))
-    levels = [Level(name="outer", keeps=TENSORS, read_pj=draw.randint(20, 90), write_pj=draw.randint(20, 90), access_words=draw.choice((1, 4)))]
+    levels = [
+        Level(name="outer", keeps=TENSORS, read_pj=draw.randint(20, 90), write_pj=draw.randint(20, 90), access_words=draw.choice((1, 4)))
+    ]
     for i in range(1, number):
         pool = list(TENSORS)
         draw.shuffle(pool)

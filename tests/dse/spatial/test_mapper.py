@@ -4,10 +4,12 @@ import random
 
 import pytest
 
-from gatewright.dse.spatial.hierarchy import Hierarchy, preset
+from gatewright.dse.spatial.hierarchy import Hierarchy
+from gatewright.dse.spatial.library import hierarchy as preset
 from gatewright.dse.spatial.mapper import OBJECTIVES, certify, value_of
 from gatewright.dse.spatial.nest import evaluate
-from gatewright.dse.spatial.problem import Problem
+from gatewright.dse.spatial.padded import certify_padded
+from gatewright.dse.spatial.problem import TENSORS, Problem
 from gatewright.hw.errors import BadInput
 from tests.dse.spatial import oracle
 
@@ -71,18 +73,11 @@ def test_a_bound_that_lies_would_be_noticed(monkeypatch):
     """Doubling every bound discards optima: the comparison with brute force must fail."""
     from gatewright.dse.spatial import mapper
 
-    honest = mapper.bounds
-
-    def lying(*arguments, **options):
-        energy, cycles = honest(*arguments, **options)
-        return 1.5 * energy, 1.5 * cycles
-
-    monkeypatch.setattr(mapper, "bounds", lying)
+    honest = mapper.Bounds.of
+    monkeypatch.setattr(mapper.Bounds, "of", lambda self, found: tuple(1.5 * bound for bound in honest(self, found)))
     monkeypatch.setattr(mapper, "BEAM", 1)
     with pytest.raises(AssertionError):
         agreement(seed=7, number=60, most=150)
-
-
 
 
 def test_no_mapping_says_so():
@@ -91,3 +86,22 @@ def test_no_mapping_says_so():
     hierarchy = Hierarchy(name="closed", source="none", mac_pj=1.0, levels=closed)
     with pytest.raises(BadInput, match="Layer p has no mapping on closed: .* pad the layer's sizes"):
         certify(Problem(name="p", P=5), hierarchy)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_padding_finds_what_a_prime_number_hides(objective):
+    """Seven channels on an array of four: padded to eight two steps do, perfect factors need seven."""
+    levels = [
+        {"name": "memory", "keeps": TENSORS, "read_pj": 10.0, "write_pj": 10.0},
+        {"name": "buffer", "keeps": TENSORS, "words": 4000, "read_pj": 1.0, "write_pj": 1.0, "inside": [{"name": "array", "size": 4}]},
+    ]
+    hierarchy = Hierarchy(name="four", source="none", mac_pj=1.0, levels=levels)
+    problem = Problem(name="p", K=7, C=5)
+    best = min(value_of(certify(problem.replace(K=k, C=c), hierarchy, objective).cost, objective) for k in (7, 8) for c in (5, 6))
+    found = certify_padded(problem, hierarchy, objective, seconds=60)
+    assert found.certified
+    assert value_of(found.cost, objective) == best
+    if objective == "latency":
+        assert found.cost.cycles < certify(problem, hierarchy, objective).cost.cycles
+    hurried = certify_padded(problem, hierarchy, objective, seconds=0.0)
+    assert value_of(hurried.cost, objective) / best - 1 <= hurried.gap + 1e-12

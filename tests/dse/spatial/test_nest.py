@@ -5,12 +5,13 @@ from collections import Counter
 
 import pytest
 
-from gatewright.dse.spatial.hierarchy import Hierarchy, hierarchy_from, preset, presets
+from gatewright.dse.spatial import library
+from gatewright.dse.spatial.hierarchy import Hierarchy
 from gatewright.dse.spatial.nest import LoopNest, Step, broken_rule, evaluate
-from gatewright.dse.spatial.problem import TENSORS, Problem
+from gatewright.dse.spatial.problem import TENSORS, Network, Problem
+from gatewright.hw.config import integer
 from gatewright.hw.errors import BadInput
 from gatewright.sw.layers import Layer
-from gatewright.hw.config import integer
 from tests.dse.spatial import oracle
 
 
@@ -52,7 +53,7 @@ def test_every_product_is_made_once_and_nothing_beats_the_bounds(cases):
         cost = evaluate(problem, hierarchy, nest)
         assert cost.cycles >= problem.products / hierarchy.peak
         outer = {item.tensor: item for item in cost.traffic if item.level == 0}
-        everything = {dim: n for dim, n in zip(oracle.DIMS, problem.sizes, strict=True)}
+        everything = dict(zip(oracle.DIMS, problem.sizes, strict=True))
         nowhere = dict.fromkeys(oracle.DIMS, 0)
         for tensor in TENSORS:
             least = len(oracle.elements(tensor, nowhere, everything, problem.stride))
@@ -75,6 +76,7 @@ def test_energy_and_cycles_by_hand():
     """Two outputs, three products each, sums kept in the inner level: 6 weights and 6 inputs read, 2 sums written."""
     problem = Problem(name="two", K=2, C=3)
     tables = {
+        "name": "tiny",
         "source": "none",
         "mac_pj": 1.0,
         "levels": [
@@ -82,7 +84,7 @@ def test_energy_and_cycles_by_hand():
             {"name": "register", "keeps": ["outputs"], "words": 1, "read_pj": 3.0, "write_pj": 5.0, "read_words": 0.5},
         ],
     }
-    hierarchy = hierarchy_from(tables, "tiny")
+    hierarchy = Hierarchy(**tables)
     nest = LoopNest(steps=(Step(keeps=TENSORS, loops=(("K", 2), ("C", 3))), Step(keeps=("outputs",))))
     cost = evaluate(problem, hierarchy, nest)
     # memory: 6 + 6 reads, 2 writes; register: 6 writes, 4 reads of sums begun and 2 to drain
@@ -105,7 +107,7 @@ def test_a_broken_rule_is_named(nest, rule):
         {"name": "memory", "keeps": TENSORS, "read_pj": 1.0, "write_pj": 1.0},
         {"name": "register", "keeps": ["outputs"], "words": 1, "read_pj": 1.0, "write_pj": 1.0, "loops": ["K"]},
     ]
-    hierarchy = hierarchy_from({"source": "none", "mac_pj": 1.0, "levels": levels}, "tiny")
+    hierarchy = Hierarchy(name="tiny", source="none", mac_pj=1.0, levels=levels)
     keeps = [TENSORS, ("outputs",), ("outputs",)]
     made = LoopNest(steps=tuple(Step(keeps=k, loops=tuple(loops)) for k, loops in zip(keeps, nest, strict=False)))
     assert rule in (broken_rule(problem, hierarchy, made) or "")
@@ -117,18 +119,30 @@ def test_unknown_keys_and_names_are_refused():
     with pytest.raises(BadInput, match="strid: is not a known key"):
         Problem(name="p", strid=2)
     with pytest.raises(BadInput, match="wrods: is not a known key"):
-        hierarchy_from({"source": "", "mac_pj": 1, "levels": [{"name": "a", "wrods": 1, "read_pj": 1, "write_pj": 1}]}, "x")
-    with pytest.raises(BadInput, match="no preset hierarchy 'tpu9'; there are .*eyeriss"):
-        preset("tpu9")
+        Hierarchy(name="x", source="", mac_pj=1, levels=[{"name": "a", "wrods": 1, "read_pj": 1, "write_pj": 1}])
+    with pytest.raises(BadInput, match="no hierarchy called 'tpu9'; there are eyeriss"):
+        library.hierarchy("tpu9")
+    with pytest.raises(BadInput, match="layers must differ; p came twice"):
+        Network(name="n", layers=(Problem(name="p"), Problem(name="p", K=2)))
     bottom = {"name": "a", "keeps": ["weights"], "read_pj": 1, "write_pj": 1}
     with pytest.raises(BadInput, match="outermost level \\(a\\) must keep weights, inputs and outputs"):
-        hierarchy_from({"source": "", "mac_pj": 1, "levels": [bottom, bottom | {"name": "b"}]}, "x")
+        Hierarchy(name="x", source="", mac_pj=1, levels=[bottom, bottom | {"name": "b"}])
 
 
-@pytest.mark.parametrize("name", presets())
-def test_presets_name_their_source(name):
-    assert len(preset(name).source) > 20
-    assert preset(name).origin == "cited"
+@pytest.mark.parametrize("name", library.names(library.HIERARCHIES))
+def test_hierarchies_name_their_source(name):
+    assert len(library.hierarchy(name).source) > 20
+    assert library.hierarchy(name).origin == "cited"
+
+
+def test_networks_have_their_published_products():
+    """Multiplications of one image (He et al. 2016 without the classifier; Sandler et al. 2018: 300 M) and of a block of 128 tokens."""
+    made = {name: sum(layer.count * layer.products for layer in library.network(name).layers) for name in library.names(library.NETWORKS)}
+    assert made == {
+        "mobilenet_v2": 300_774_272,
+        "resnet18": 1_813_561_344,
+        "transformer_block": 128 * (4 * 768**2 + 2 * 768 * 3072 + 2 * 128 * 768),
+    }
 
 
 def test_a_layer_becomes_a_problem():

@@ -1,0 +1,96 @@
+"""`gatewright map`."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from gatewright.cli.main import main
+
+GRID = """
+[accelerator]
+rows = 4
+cols = 4
+operators = ["int8", "int4"]
+"""
+LAYERS = """
+[[layers]]
+name = "conv"
+K = 12
+C = 8
+P = 6
+Q = 6
+R = 3
+S = 3
+count = 2
+
+[[layers]]
+name = "depthwise"
+G = 8
+P = 6
+Q = 6
+R = 3
+S = 3
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[str, str]:
+    (tmp_path / "grid.toml").write_text(GRID)
+    (tmp_path / "net.toml").write_text(LAYERS)
+    return str(tmp_path / "net.toml"), str(tmp_path / "grid.toml")
+
+
+def mapped(capsys, *arguments: str) -> dict:
+    assert main(["map", *arguments, "--json", "--quiet"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_network_on_our_grid_and_on_a_hierarchy(files, capsys):
+    net, grid = files
+    for design in (grid, "eyeriss"):
+        result = mapped(capsys, net, design)
+        assert [layer["name"] for layer in result["layers"]] == ["conv", "depthwise"]
+        assert {"name", "edp", "energy_pj", "cycles", "certified", "gap", "seconds"} <= set(result["layers"][0])
+        assert all(layer["certified"] and layer["gap"] == 0.0 and layer["utilisation"] <= 1 for layer in result["layers"])
+        assert result["total"]["cycles"] == 2 * result["layers"][0]["cycles"] + result["layers"][1]["cycles"]
+        assert result["costs"].startswith("cited" if design == "eyeriss" else "calibrated")
+
+
+def test_objectives_are_least_in_their_own_terms(files, capsys):
+    net, grid = files
+    for design in (grid, "eyeriss"):
+        by = {goal: mapped(capsys, net, design, "--objective", goal)["layers"][0] for goal in ("energy", "latency", "edp")}
+        assert min(by.values(), key=lambda layer: layer["energy_pj"])["energy_pj"] == by["energy"]["energy_pj"]
+        assert min(by.values(), key=lambda layer: layer["cycles"])["cycles"] == by["latency"]["cycles"]
+        assert min(by.values(), key=lambda layer: layer["edp"])["edp"] == by["edp"]["edp"]
+
+
+def test_the_page_says_what_is_proven_and_what_costs_rest_on(files, capsys):
+    net, grid = files
+    assert main(["map", net, grid, "-q"]) == 0
+    assert "3 proven optimal" in (text := capsys.readouterr().out)
+    assert "with memories at half their cost" in text
+    assert main(["map", net, "eyeriss", "-q", "--pad", "--seconds", "0"]) == 0
+    assert "Costs are cited, not measured: Timeloop's" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("resnet19", "eyeriss"), "no network called 'resnet19'; there are mobilenet_v2, resnet18"),
+        (("resnet18", "eyeris"), "no hierarchy called 'eyeris'; there are eyeriss"),
+        (("NET", "eyeriss", "--operator", "int8"), "--operator is for grids"),
+        (("NET", "GRID", "--pad"), "--pad is for hierarchies"),
+        (("NET", "GRID", "--operator", "xnor"), "The grid has no operator xnor; it has int8, int4"),
+        (("NET", "NET"), "neither \\[accelerator\\] .* nor \\[\\[levels\\]\\]"),
+        (("GRID", "eyeriss"), "accelerator: is not a known key"),
+    ],
+)
+def test_bad_input_is_one_paragraph(files, capsys, arguments, message):
+    named = [{"NET": files[0], "GRID": files[1]}.get(argument, argument) for argument in arguments]
+    assert main(["map", *named]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert re.search(message, error)
