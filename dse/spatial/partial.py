@@ -77,8 +77,7 @@ class Partials:
         return len(self.tile)
 
     def take(self, rows: NDArray[np.intp]) -> "Partials":
-        arrays = {name: value[rows] for name, value in self.arrays().items()}
-        return replace(self, **arrays)
+        return self._with({name: value[rows] for name, value in self.arrays().items()})
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {field.name: value for field in fields(self) if isinstance(value := getattr(self, field.name), np.ndarray)}
@@ -87,7 +86,10 @@ class Partials:
     def joined(cls, parts: "Sequence[Partials]") -> "Partials":
         """The rows of all parts, at least one."""
         columns = [part.arrays() for part in parts]
-        return replace(parts[0], **{name: np.concatenate([column[name] for column in columns]) for name in columns[0]})
+        return parts[0]._with({name: np.concatenate([column[name] for column in columns]) for name in columns[0]})
+
+    def _with(self, arrays: dict[str, Any]) -> "Partials":
+        return replace(self, **arrays)
 
 
 Slot = tuple[int, int]

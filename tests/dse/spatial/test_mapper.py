@@ -14,43 +14,37 @@ from gatewright.hw.errors import BadInput
 from tests.dse.spatial import oracle
 
 
-def agreement(seed: int, number: int, most: int) -> tuple[int, int, int]:
-    """Random problems compared with brute force: with the same optimum, without a legal mapping, mappings priced."""
-    draw, agreed, impossible, priced = random.Random(seed), 0, 0, 0
-    while agreed + impossible < number:
+def agreement(seed: int, number: int, most: int) -> tuple[int, int]:
+    """Random problems with the same optimum as brute force, and the mappings that it priced."""
+    draw, agreed, priced = random.Random(seed), 0, 0
+    while agreed < number:
         problem, hierarchy = oracle.random_problem(draw, "p"), oracle.random_hierarchy(draw)
         if not 1 < oracle.number_of(problem, hierarchy) <= most:
             continue
         objective = draw.choice(tuple(OBJECTIVES))
-        least = None
+        least = float("inf")
         for nest in oracle.nests(problem, hierarchy):
             cost = evaluate(problem, hierarchy, nest)
             priced += 1
-            least = min(least or value_of(cost, objective), value_of(cost, objective))
-        if least is None:
-            with pytest.raises(BadInput, match="no mapping"):
-                certify(problem, hierarchy, objective)
-            impossible += 1
-            continue
+            least = min(least, value_of(cost, objective))
         found = certify(problem, hierarchy, objective)
         assert found.certified
         assert found.gap == 0.0
         assert value_of(found.cost, objective) == pytest.approx(least, rel=1e-12), (problem, hierarchy, objective)
         agreed += 1
-    return agreed, impossible, priced
+    return agreed, priced
 
 
 def test_the_optimum_is_brute_forces():
-    agreed, _, priced = agreement(seed=7, number=60, most=150)
-    assert agreed > 30
+    _, priced = agreement(seed=7, number=60, most=150)
     assert priced > 5_000
 
 
 @pytest.mark.thorough
 def test_the_optimum_is_brute_forces_on_hundreds():
-    agreed, impossible, priced = agreement(seed=11, number=800, most=700)
-    print(f"{agreed} optima agree, {impossible} without a mapping, {priced:,} mappings priced by brute force")
-    assert agreed > 400
+    agreed, priced = agreement(seed=11, number=600, most=500)
+    print(f"{agreed} optima agree, {priced:,} mappings priced by brute force")
+    assert priced > 100_000
 
 
 def test_the_same_mapping_every_time():
