@@ -9,28 +9,22 @@ from dataclasses import fields, replace
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from gatewright.dse import memories
-from gatewright.dse.closed_form import FIELDS, INNERS, MAPPING, NUMBERS, ORDERS, PROBLEM, bound, count, cycles, enumerate_legal, legal
+from gatewright.dse import closed_form, memories
+from gatewright.dse.closed_form import FIELDS, INNERS, MAPPING, NUMBERS, ORDERS, PROBLEM, TERMS
 from gatewright.dse.cost import CostModel, Floats
 from gatewright.dse.work import BASIS, Work
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.instructions import LAYOUTS, LENGTH_BITS, Opcode
 from gatewright.sw.counts import Counts, busy
+from gatewright.sw.cycles import POST, START, TOKEN
 from gatewright.sw.layers import Layer
 from gatewright.sw.mapping import Mapping, Tiling, channel_choices, tile_sizes
 
 Integers = NDArray[np.integer]
 SWITCHES = BASIS.index("switches")
-# What energy is linear in: counts, counts times the useful part of the lanes, switches, and loads into buffers.
-LINEAR = tuple(f.name for f in fields(Counts) if f.name not in ("products", "slots", "busy"))
-USEFUL = ("issues", "activation_reads", "weight_reads")
-LOADED = ("weight_writes", "parameter_writes")
-TERMS = (*LINEAR, *(f"useful_{name}" for name in USEFUL), "switches", *LOADED)
-PLACES = tuple(NUMBERS.index(name) for name in LINEAR)
-AT_USEFUL = len(LINEAR)
+COUNTED = {f.name for f in fields(Counts)} - {"products", "slots", "busy"}
 MOST_CHUNK = 1 << 16  # points that a thread takes at a time
 
 
@@ -62,7 +56,9 @@ def problem(layer: Layer, config: AcceleratorConfig, images: int, following: Ope
         "lanes": config.lanes(layer.operator),
         "longest_load": (1 << LENGTH_BITS) - 1,
         "interval": config.memory_interval,
-        "stages": config.pipeline_stages,
+        "start": START,
+        "token": TOKEN + config.pipeline_stages,
+        "post": POST,
     }
     return np.array([tuple(values[name] for name in FIELDS)], dtype=PROBLEM)
 
@@ -93,15 +89,14 @@ def _linear(work: Work) -> Floats:
 
     From the basis itself: one event of each kind, without useful products and with nothing but useful ones.
     """
-    rows = []
-    for name in LINEAR:
-        event = Counts(**({"slots": 1} | {name: 1}))  # without a useful product
-        rows.append(replace(work, counts=event).basis)
-    for i, name in enumerate(USEFUL):
-        event = Counts(**({"slots": 1, "products": 1} | {name: 1}))
-        rows.append(tuple(a - b for a, b in zip(replace(work, counts=event).basis, rows[LINEAR.index(USEFUL[i])], strict=True)))
     table = np.zeros((len(TERMS), len(BASIS)))
-    table[: len(rows)] = rows
+    for i, name in enumerate(TERMS):
+        event = {"slots": 1, "products": int(name.startswith("useful_"))}
+        counted = name.removeprefix("useful_")
+        if counted in COUNTED:
+            table[i] = replace(work, counts=Counts(**(event | {counted: 1}))).basis
+        if name != counted:
+            table[i] -= table[TERMS.index(counted)]
     table[:, SWITCHES] = 0.0
     table[TERMS.index("switches"), SWITCHES] = 1.0
     return table
@@ -125,44 +120,6 @@ def _memories(config: AcceleratorConfig, model: CostModel, clock_ns: float) -> F
     for i, name in enumerate(TERMS):
         found[i] = memories.energy_pj(config, names | one.get(name, {}), int(name == "cycles"), clock_ns, model.memories)
     return found
-
-
-@njit(cache=True, nogil=True)
-def energy(p, n, cost):  # type: ignore[no-untyped-def]
-    """Energy in pJ of a point with numbers `n`: the terms times their cost."""
-    total = 0.0
-    for term in range(AT_USEFUL):
-        total += n[PLACES[term]] * cost[term]
-    useful = n[2] / n[3]
-    total += n[1] * useful * cost[AT_USEFUL] + n[5] * useful * cost[AT_USEFUL + 1] + n[6] * useful * cost[AT_USEFUL + 2]
-    total += max(0.0, n[1] / p.steps - min(n[5], n[6])) * cost[AT_USEFUL + 3]
-    return total + n[16] * cost[AT_USEFUL + 4] + n[17] * cost[AT_USEFUL + 5]
-
-
-@njit(cache=True, nogil=True)
-def _evaluate(problems, which, mappings, costs, exact, energies, times):  # type: ignore[no-untyped-def]
-    """Energy in pJ and cycles of every point; without `exact` lower bounds of both, if a cycle costs no less than nothing."""
-    out, scratch, m = np.empty(len(NUMBERS), np.int64), np.empty((4, 7), np.int64), np.empty(8, np.int64)
-    for i in range(len(which)):
-        p, cost = problems[which[i]], costs[which[i]]
-        for j in range(8):
-            m[j] = mappings[i, j]
-        count(p, m, out)
-        out[0] = cycles(p, m, scratch) if exact else bound(p, m, out)
-        times[i] = out[0]
-        energies[i] = energy(p, out, cost)
-
-
-@njit(cache=True, nogil=True)
-def _tabulate(problems, which, mappings, numbers):  # type: ignore[no-untyped-def]
-    """The exact `NUMBERS` of every point."""
-    scratch, m = np.empty((4, 7), np.int64), np.empty(8, np.int64)
-    for i in range(len(which)):
-        p = problems[which[i]]
-        for j in range(8):
-            m[j] = mappings[i, j]
-        count(p, m, numbers[i])
-        numbers[i, 0] = cycles(p, m, scratch)
 
 
 class Batch:
@@ -202,7 +159,7 @@ class Batch:
         parts = [slice(start, start + size) for start in range(0, n, size)]
 
         def run(part: slice) -> None:
-            _evaluate(problems, which[part], mappings[part], costs, exact, energies[part], times[part])
+            closed_form.evaluate(problems, which[part], mappings[part], costs, exact, energies[part], times[part])
 
         if threads == 1 or len(parts) < 2:
             for part in parts:
@@ -215,7 +172,7 @@ class Batch:
     def numbers(self, which: Integers, mappings: Integers) -> Integers:
         """The exact `closed_form.NUMBERS` of points, [n, numbers]."""
         found = np.empty((len(which), len(NUMBERS)), np.int64)
-        _tabulate(self.problems, np.ascontiguousarray(which, np.int32), np.ascontiguousarray(mappings, np.int16), found)
+        closed_form.tabulate(self.problems, np.ascontiguousarray(which, np.int32), np.ascontiguousarray(mappings, np.int16), found)
         return found
 
     def legal(self, number: int) -> Integers:
@@ -224,13 +181,13 @@ class Batch:
         y_sizes, x_sizes = (sizes(int(extent[0]), int(p["rows"][0])) for extent in (p["out_h"], p["out_w"]))
         choices = np.array(channel_choices(int(p["channel_groups"][0])))
         none = np.empty((0, 8), np.int16)
-        found = np.empty((enumerate_legal(p[0], y_sizes, x_sizes, choices, none, False), 8), np.int16)
-        enumerate_legal(p[0], y_sizes, x_sizes, choices, found, True)
+        found = np.empty((closed_form.enumerate_legal(p[0], y_sizes, x_sizes, choices, none, False), 8), np.int16)
+        closed_form.enumerate_legal(p[0], y_sizes, x_sizes, choices, found, True)
         return found
 
     def is_legal(self, number: int, mapping: Mapping) -> bool:
         """Whether a problem has no rule against a mapping."""
-        return bool(legal(self._problems[number][0], np.array(row_of(mapping), np.int64)))
+        return bool(closed_form.legal(self._problems[number][0], np.array(row_of(mapping), np.int64)))
 
 
 @lru_cache(maxsize=1024)

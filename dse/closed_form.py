@@ -3,12 +3,13 @@
 Compiled twins of `Tiling.broken_rule`, `sw.counts.count` and `sw.cycles.timing` for a layer on its own (`dse.mapper.alone`). They make no
 instructions: sums over tiles factor by axis, since tiles differ at the edges only, and the recurrence of cycles jumps over runs of equal
 tiles. A problem is a record of `PROBLEM`; a mapping is a row of eight integers, its fields in `MAPPING`'s order.
+
+Compiled code is kept from run to run, and renewed when this file changes: it may use nothing of another file, nor be used by compiled code
+in one. Constants of other files come in with the problem.
 """
 
 import numpy as np
 from numba import njit
-
-from gatewright.sw.cycles import POST, START, TOKEN
 
 MAPPING = ("grid_n", "grid_y", "grid_x", "y", "x", "channels", "order", "inner")
 ORDERS = ("channels_outside", "pixels_outside")
@@ -23,7 +24,9 @@ FIELDS = (
     *("reach_stride_many", "steps", "output_width", "group_span", "raw", "mappable", "products", "busy"),
     # the configuration
     *("rows", "cols", "lanes", "operand_bits", "activation_words", "weight_words", "parameter_words", "output_words", "output_bits"),
-    *("block_capacity", "longest_load", "interval", "stages", "linear_words", "image_words", "compute_words", "store_words"),
+    *("block_capacity", "longest_load", "interval", "linear_words", "image_words", "compute_words", "store_words"),
+    # the circuits' latencies: `sw.cycles.START`, `TOKEN` with the pipeline, and `POST`
+    *("start", "token", "post"),
     # what is loaded for the layer that reads the results, before the last of them is stored; 0: nothing reads them
     *("reader_weights", "reader_parameters", "reader_waits"),
 )
@@ -35,8 +38,10 @@ NUMBERS = (
     *("weight_writes", "parameter_writes"),  # words loaded into the weight buffers and each parameter buffer
     *("linear_loads", "image_cycles"),  # instructions that load words, cycles of those that load images: for the bound
 )
+USEFUL = ("issues", "activation_reads", "weight_reads")
+TERMS = (*NUMBERS[:18], *(f"useful_{name}" for name in USEFUL), "switches")  # what energy is linear in; see dse.work.BASIS
 
-compiled = njit(cache=True, nogil=True)
+compiled = njit(cache=True, nogil=True, error_model="numpy")  # no divisor is zero
 
 
 @compiled
@@ -99,10 +104,10 @@ def enumerate_legal(p, y_sizes, x_sizes, choices, found, fill):  # type: ignore[
 
 
 @compiled
-def compute_cycles(blocks, cycles, beats, stages):  # type: ignore[no-untyped-def]
-    """See `sw.cycles.compute_cycles`."""
-    latency, step, jumps = cycles - 1 + TOKEN + stages + beats, max(cycles, beats), (blocks - 1) // 2
-    return POST + latency + (blocks - 1) * step + max(0, jumps * (latency - 2 * step))
+def compute_cycles(blocks, cycles, beats, token, post):  # type: ignore[no-untyped-def]
+    """See `sw.cycles.compute_cycles`. token: from a block's last issue to its first possible beat; post: from a beat to its write."""
+    latency, step, jumps = cycles - 1 + token + beats, max(cycles, beats), (blocks - 1) // 2
+    return post + latency + (blocks - 1) * step + max(0, jumps * (latency - 2 * step))
 
 
 @compiled
@@ -325,11 +330,21 @@ def count(p, m, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def block(p, m, groups, reach_words):  # type: ignore[no-untyped-def]
+    """Of a COMPUTE of `groups` column groups: blocks, cycles to accumulate one, sums in one."""
+    blocks, held = groups * m[3] * m[4] * p.pool_window**2, 1
+    if m[7] == INNER_X:
+        blocks, held = groups * m[3], m[4]
+    elif m[7] == INNER_CHANNELS:
+        blocks, held = m[3] * m[4], groups
+    return blocks, p.R * p.S * reach_words * held * p.steps, held
+
+
+@compiled
 def computing(p, m, groups, reach_words, rows):  # type: ignore[no-untyped-def]
     """Cycles of a COMPUTE of `groups` column groups on `rows` grid rows, from its last word until its engine is free."""
-    held = m[4] if m[7] == INNER_X else groups if m[7] == INNER_CHANNELS else 1
-    blocks, cycles = groups * m[3] * m[4] * p.pool_window**2 // held, p.R * p.S * reach_words * held * p.steps
-    return START + compute_cycles(blocks, cycles, held * rows * (4 if p.raw else 1), p.stages)
+    blocks, cycles, held = block(p, m, groups, reach_words)
+    return p.start + compute_cycles(blocks, cycles, held * rows * (4 if p.raw else 1), p.token, p.post)
 
 
 @compiled
@@ -400,16 +415,10 @@ def bound(p, m, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def fetched(request, free, words, interval):  # type: ignore[no-untyped-def]
-    """The cycle of an instruction's last word, its engine being free from `free` on; see `sw.cycles.timing`."""
-    return max(request + 2 * interval, free) + interval * (words - 2)
-
-
-@compiled
-def send(p, request, compute_free, store_free, words):  # type: ignore[no-untyped-def]
-    """A STORE of `words`: when the next instruction may be requested, when the store is over, and that none is pending."""
-    last_word = fetched(request, store_free, p.store_words, p.interval)
-    return last_word + 1, max(last_word + 1, compute_free) + 3 + (words - 1) * p.interval, 0
+def send(request, compute_free, store_free, words, fetch, interval):  # type: ignore[no-untyped-def]
+    """A STORE of `words`, whose own words take `fetch` cycles: when the next instruction may be requested, when the store is over."""
+    last_word = max(request + 2 * interval, store_free) + fetch
+    return last_word + 1, max(last_word + 1, compute_free) + 3 + (words - 1) * interval
 
 
 @compiled
@@ -423,8 +432,16 @@ def cycles(p, m, scratch):  # type: ignore[no-untyped-def]
     tiles_n, tiles_y, tiles_x, tiles_k, last_groups, _, _, reach_words, _, reduction = tiling(p, m)
     pitch_y, window_y, pitch_x, window_x = axes(p, m)
     waits_weights, waits_image = waits(p, m, reduction, window_y, window_x)
-    interval, words, halves = p.interval, p.words, 64 // p.operand_bits
-    linear = interval * p.linear_words + 3
+    # Locals, since every write to `scratch` could change `p`.
+    interval, words, begin, token, post, values = p.interval, p.words, p.start, p.token, p.post, 4 if p.raw else 1
+    fetch_linear, fetch_image, fetch_compute, fetch_store = (
+        interval * p.linear_words + 1,
+        interval * p.image_words + 1,
+        interval * (p.compute_words - 2),
+        interval * (p.store_words - 2),
+    )
+    parameters = interval * p.cols * (64 // p.operand_bits)
+    images, out_h, out_w, height, width, padding = p.images, p.out_h, p.out_w, p.H, p.W, p.padding
     at_k, at_n, at_y, at_x = (3, 0, 1, 2) if m[6] == PIXELS_OUTSIDE else (0, 1, 2, 3)
     low_y, high_y = interior(tiles_y, m[1], pitch_y, window_y, p.padding, p.H)
     low_x, high_x = interior(tiles_x, m[2], pitch_x, window_x, p.padding, p.W)
@@ -436,6 +453,7 @@ def cycles(p, m, scratch):  # type: ignore[no-untyped-def]
     before_k, before_n, before_y, before_x = -1, -1, -1, -1
     used_n, used_y, used_x, rows_n, rows_y, rows_x = 0, 0, 0, 0, 0, 0  # grid rows of this tile; those of the windows loaded last
     weights, loads, groups, pixel_words, image_cycles = 0, 0, 0, 0, 0
+    blocks, block_cycles, held, rows, taken = 0, 0, 0, 0, 0
     length_y, inside_y, end_y, length_x, inside_x, end_x, pending = 0, 0, 0, 0, 0, 0, 0
     level = 0
     while level >= 0:
@@ -447,30 +465,38 @@ def cycles(p, m, scratch):  # type: ignore[no-untyped-def]
             loads = 2 if last and p.K % p.cols and groups > 1 else 1
             weights = reduction * (p.K - k * m[5] * p.cols if last else groups * p.cols)
             pixel_words = stored(p, groups, k * m[5])
-            if waits_weights and pending:
-                request, store_free, pending = send(p, request, compute_free, store_free, pending)
+            blocks, block_cycles, held = block(p, m, groups, reach_words)
+            rows = 0
             if waits_weights:
-                request = max(request, compute_free - interval * p.linear_words - 1)
-            request += loads * linear + interval * weights
-            request += linear + interval * groups * p.cols * halves
+                if pending:
+                    request, store_free = send(request, compute_free, store_free, pending, fetch_store, interval)
+                    pending = 0
+                request = max(request, compute_free - fetch_linear)
+            request += (loads + 1) * (fetch_linear + 2) + interval * weights + parameters * groups
         if new_pixels:
-            used_n = min(m[0], p.images - n * m[0])
-            used_y, length_y, inside_y, end_y = span(y, m[1], m[3], p.out_h, pitch_y, window_y, p.padding, p.H)
-            used_x, length_x, inside_x, end_x = span(x, m[2], m[4], p.out_w, pitch_x, window_x, p.padding, p.W)
+            used_n = min(m[0], images - n * m[0])
+            if y != before_y:
+                used_y, length_y, inside_y, end_y = span(y, m[1], m[3], out_h, pitch_y, window_y, padding, height)
+            if x != before_x:
+                used_x, length_x, inside_x, end_x = span(x, m[2], m[4], out_w, pitch_x, window_x, padding, width)
             image_cycles = used_n * (inside_y * load_row(inside_x, length_x, words, interval) + (length_y - inside_y) * length_x * words)
             loaded = changed(used_n, used_y, used_x, rows_n, rows_y, rows_x)
             if loaded:
-                request += linear + interval * loaded
+                request += fetch_linear + 2 + interval * loaded
             rows_n, rows_y, rows_x = used_n, used_y, used_x
             if waits_image:
                 if pending:
-                    request, store_free, pending = send(p, request, compute_free, store_free, pending)
-                request = max(request, compute_free - interval * p.image_words - 1)
-            request += interval * p.image_words + 2 + image_cycles
+                    request, store_free = send(request, compute_free, store_free, pending, fetch_store, interval)
+                    pending = 0
+                request = max(request, compute_free - fetch_image)
+            request += fetch_image + 1 + image_cycles
         if pending:
-            request, store_free, pending = send(p, request, compute_free, store_free, pending)
-        last_word = fetched(request, compute_free, p.compute_words, interval)
-        request, compute_free = last_word + 1, last_word + computing(p, m, groups, reach_words, used_n * used_y * used_x)
+            request, store_free = send(request, compute_free, store_free, pending, fetch_store, interval)
+        if rows != used_n * used_y * used_x:
+            rows = used_n * used_y * used_x
+            taken = begin + compute_cycles(blocks, block_cycles, held * rows * values, token, post)
+        last_word = max(request + 2 * interval, compute_free) + fetch_compute
+        request, compute_free = last_word + 1, last_word + taken
         pending = used_n * end_y * end_x * pixel_words
         before_k, before_n, before_y, before_x = k, n, y, x
         level = 3
@@ -488,11 +514,48 @@ def cycles(p, m, scratch):  # type: ignore[no-untyped-def]
             at[0] = 0
             level -= 1
     if p.reader_weights and not p.reader_waits and not waits_weights:
-        request += 2 * linear + interval * (p.reader_weights + p.reader_parameters)
+        request += 2 * (fetch_linear + 2) + interval * (p.reader_weights + p.reader_parameters)
         loaded = changed(1, 1, 1, rows_n, rows_y, rows_x)
         if loaded:
-            request += linear + interval * loaded
-    request, store_free, pending = send(p, request, compute_free, store_free, pending)
+            request += fetch_linear + 2 + interval * loaded
+    request, store_free = send(request, compute_free, store_free, pending, fetch_store, interval)
     if p.raw:
         return max(request + interval + 1, compute_free, store_free) + 1
     return store_free
+
+
+@compiled
+def energy(p, n, cost):  # type: ignore[no-untyped-def]
+    """Energy in pJ of a point with the numbers `n`: the `TERMS` times their cost."""
+    total = 0.0
+    for i in range(18):
+        total += n[i] * cost[i]
+    useful = n[2] / n[3]  # products of the slots
+    total += useful * n[1] * cost[18] + useful * n[5] * cost[19] + useful * n[6] * cost[20]
+    return total + max(0.0, n[1] / p.steps - min(n[5], n[6])) * cost[21]
+
+
+@compiled
+def evaluate(problems, which, mappings, costs, exact, energies, times):  # type: ignore[no-untyped-def]
+    """Energy in pJ and cycles of every point [n]; without `exact` a lower bound of the cycles, and the energy with that."""
+    out, scratch, m = np.empty(len(NUMBERS), np.int64), np.empty((4, 7), np.int64), np.empty(8, np.int64)
+    for i in range(len(which)):
+        p = problems[which[i]]
+        for j in range(8):
+            m[j] = mappings[i, j]
+        count(p, m, out)
+        out[0] = cycles(p, m, scratch) if exact else bound(p, m, out)
+        times[i] = out[0]
+        energies[i] = energy(p, out, costs[which[i]])
+
+
+@compiled
+def tabulate(problems, which, mappings, numbers):  # type: ignore[no-untyped-def]
+    """The exact `NUMBERS` of every point, [n, NUMBERS]."""
+    scratch, m = np.empty((4, 7), np.int64), np.empty(8, np.int64)
+    for i in range(len(which)):
+        p = problems[which[i]]
+        for j in range(8):
+            m[j] = mappings[i, j]
+        count(p, m, numbers[i])
+        numbers[i, 0] = cycles(p, m, scratch)
