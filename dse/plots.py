@@ -151,7 +151,7 @@ def front_plot(info: FrontInfo, wanted: float | None) -> go.Figure:
         figure.add_hline(
             y=wanted, line={"color": ACCENT, "width": 1, "dash": "dash"}, annotation_text="target", annotation_font_color=ACCENT
         )
-    _style(figure, "energy of the logic, nJ an image (calibrated, log scale)", "validation accuracy, %", 430)
+    style(figure, "energy of the logic, nJ an image (calibrated, log scale)", "validation accuracy, %", 430)
     figure.update_xaxes(type="log", tickvals=[n * 10**p for p in range(-1, 6) for n in (1, 1.5, 2, 3, 5, 7)], tickformat=",~r")
     return figure
 
@@ -193,13 +193,14 @@ def energy_plot(info: EnergyInfo) -> go.Figure:
             marker={"color": colour, "line": {"width": 0.5, "color": "white"}},
             hovertemplate="%{y}<br>" + group + ": %{x:.2f} nJ<extra></extra>",
         )
-    _style(figure, "energy of the logic, nJ an image", "", 90 + 92 * len(info.layers))
+    style(figure, "energy of the logic, nJ an image", "", 90 + 92 * len(info.layers))
     figure.update_layout(barmode="stack", bargap=0.25, legend_traceorder="normal")
     figure.update_yaxes(autorange="reversed", showgrid=False, dividercolor=GRID)
     return figure
 
 
-def _style(figure: go.Figure, x: str, y: str, height: int) -> None:
+def style(figure: go.Figure, x: str, y: str, height: int) -> None:
+    """The look of every plot, with the titles of its axes and its height in pixels."""
     figure.update_layout(
         template="plotly_white",
         height=height,
