@@ -95,7 +95,7 @@ def accelerators(technology: Technology, names: Sequence[str] = ("int8", "mixed"
 def table(rows: Sequence[LeftOut]) -> str:
     """As Markdown."""
     lines = [
-        "| technology | design | flip-flops | um a net | wires | bound | clock pins | tree | of clock pins | gated, each | gated, blocks |",
+        "| technology | design | flip-flops | um a net | wires | bound | clock | tree | of the clock | gated, each | gated, blocks |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
