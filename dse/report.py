@@ -42,6 +42,7 @@ def page(run: Run) -> str:
         started=run.read(RECORD)["started"],
         comparison=comparison_info(result),
         memories=memory_info(result),
+        factors=tuple(MEMORY_FACTORS),
         checks=check_info(result),
         trials=trials_info(trials),
         front=figure(front_plot(front_info(trials, result), wanted and 100 * wanted), "front"),
