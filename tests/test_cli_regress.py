@@ -124,7 +124,7 @@ def test_nothing_moved(file, baseline, capsys):
     assert one["fmax_mhz_estimate"] > 0
     assert set(json.loads(baseline.read_text())["tools"]) == set(result["tools"])
     assert main(["regress", str(file), "--quiet"]) == 0
-    assert "12 figures as before" in capsys.readouterr().out
+    assert "14 figures as before" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
