@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Name = Annotated[str | None, typer.Argument(help="One benchmark; all of them if left out.", metavar="[NAME]")]
 Tiny = Annotated[bool, typer.Option("--tiny", help="The least work that runs every side: rates mean nothing, results are compared.")]
-BUSY = "The machine was busy: {load} processes on {cores} cores before, {after} after. Ratios stand, rates are too low."
+BUSY = "The machine was busy (load {load} before, {after} after, {cores} cores): rates are too low, ratios rough."
 NOTE = (
     "A rate is the median over the rounds, its spread their range. Sides take turns; a ratio is the median of the rounds' ratios, "
     "above 1 where the row does better than the other one. Simulators are compiled before, and not counted."

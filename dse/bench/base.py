@@ -62,17 +62,20 @@ class Benchmark:
         return Outcome(self.name, self.title, tuple(rows), same, time.perf_counter() - started)
 
 
-def race(unit: str, sides: Mapping[str, Callable[[], float]], rounds: int, against: Mapping[str, str] | None = None) -> list[Row]:
+def race(
+    unit: str, sides: Mapping[str, Callable[[], float]], rounds: int, against: Mapping[str, str] | None = None, least: float = 0.0
+) -> list[Row]:
     """Rates of sides that take turns. A side does its work and returns how many units that was; the first round is not counted.
 
-    unit: of the rate, `x/s`. against: side to the side that its ratio is to.
+    unit: of the rate, `x/s`. against: side to the side that its ratio is to. least: seconds for which a turn repeats its work, so that on
+    a busy machine a short piece of work waits as a long one does.
     """
     rates: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds + 1):
         for name, work in sides.items():
-            started = time.perf_counter()
-            done = work()
-            seconds = time.perf_counter() - started
+            started, done = time.perf_counter(), work()
+            while (seconds := time.perf_counter() - started) < least:
+                done += work()
             if number:
                 rates[name].append(done / seconds)
     return [row(name, unit, found, (against or {}).get(name), rates) for name, found in rates.items()]

@@ -62,7 +62,7 @@ def run_golden(tiny: bool) -> tuple[list[Row], str]:
         "golden model": lambda: len(golden.forward(made.network, codes)[-1]),
         "PyTorch, trainable": lambda: len(infer(torch_network, tensor)),
     }
-    rows = race("images/s", sides, 1 if tiny else ROUNDS + 2, {"golden model": "PyTorch, trainable"})
+    rows = race("images/s", sides, 1 if tiny else ROUNDS + 2, {"golden model": "PyTorch, trainable"}, 0.0 if tiny else 0.3)
     return rows, f"logits of {len(codes):,} images, PyTorch on {torch.get_num_threads()} threads"
 
 
@@ -81,7 +81,7 @@ def run_cycles(tiny: bool) -> tuple[list[Row], str]:
         "cycle model": lambda: sum(timing(made.schedule).cycles for _ in range(times)),
         "RTL under Verilator": lambda: int(network.simulate(made, many, quick=tiny).cycles.sum()),
     }
-    rows = race("cycles/s", sides, 1 if tiny else ROUNDS, {"cycle model": "RTL under Verilator"})
+    rows = race("cycles/s", sides, 1 if tiny else ROUNDS, {"cycle model": "RTL under Verilator"}, 0.0 if tiny else 0.3)
     return rows, f"{timing(made.schedule).cycles:,} cycles of {len(made.schedule.instructions)} instructions, predicted and simulated"
 
 

@@ -43,6 +43,13 @@ def test_sides_take_turns_and_ratios_are_medians(monkeypatch: pytest.MonkeyPatch
     assert [line.rounds for line in rows] == [3, 3]
 
 
+def test_a_turn_repeats_short_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = count()
+    monkeypatch.setattr(base.time, "perf_counter", lambda: float(next(clock)))
+    [line] = race("x/s", {"short": lambda: 6.0}, 1, least=3.0)
+    assert line.value == 3 * 6.0 / 3.0  # looked at after 1, 2 and 3 seconds
+
+
 def test_a_row_is_of_its_own_rates() -> None:
     assert row("a", "x/s", [1.0, 3.0, 2.0], None, {}).value == 2.0
 
