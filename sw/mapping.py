@@ -153,6 +153,10 @@ class Tiling:
 
     def broken_rule(self) -> str | None:
         """Which rule this mapping breaks, with its values; None if it is legal."""
+        return self.mapping_rule() or self.layer_rule()
+
+    def mapping_rule(self) -> str | None:
+        """Which rule the mapping's sizes break."""
         c, m = self.config, self.mapping
         rows = m.grid_n * m.grid_y * m.grid_x
         checks = [
@@ -176,7 +180,7 @@ class Tiling:
             (m.channels <= self.channel_groups, f"{m.channels} resident channel groups exceed the layer's {self.channel_groups}"),
             (self.output_alignment, "a resident set of channels must fill whole memory words of the output"),
         ]
-        return next((message for legal, message in checks if not legal), None) or self.layer_rule()
+        return next((message for legal, message in checks if not legal), None)
 
     def layer_rule(self) -> str | None:
         """Which rule the layer itself breaks on this configuration, whatever its mapping."""
@@ -209,6 +213,8 @@ class Tiling:
 def mappings(layer: Layer, config: AcceleratorConfig, images: int, output: Operator | None) -> Iterator[Mapping]:
     """Every legal mapping whose spatial split fits and whose tiles are not larger than the layer, in a fixed order."""
     groups = ceil(layer.K / config.cols)
+    if Tiling(layer, config, Mapping(), images, output).layer_rule():
+        return
     for grid_n in range(1, min(images, config.rows) + 1):
         for grid_y in range(1, min(layer.out_h, config.rows // grid_n) + 1):
             for grid_x in range(1, min(layer.out_w, config.rows // (grid_n * grid_y)) + 1):
@@ -225,7 +231,7 @@ def mappings(layer: Layer, config: AcceleratorConfig, images: int, output: Opera
                                     mapping = Mapping(
                                         grid_n=grid_n, grid_y=grid_y, grid_x=grid_x, y=y, x=x, channels=channels, order=order, inner=inner
                                     )
-                                    if Tiling(layer, config, mapping, images, output).broken_rule() is None:
+                                    if Tiling(layer, config, mapping, images, output).mapping_rule() is None:
                                         yield mapping
 
 

@@ -60,12 +60,12 @@ def check(model: CostModel, seed: int, number: int, record_property: pytest.Fixt
     wrong = [text for rng, problem in problems(seed, number) for text in complaints(model, rng, problem, found)]
     assert wrong == []
     record_property("table", ("points whose counts, cycles and energy are exact", sorted(found.items())))
-    assert [feature for feature, times in found.items() if times < 5] == []
+    assert [feature for feature, times in found.items() if times < 3] == []
     assert len(found) == 29
 
 
 def test_counts_cycles_and_energy_are_exact(model: CostModel, record_property: pytest.FixtureRequest) -> None:
-    check(model, 0, 130, record_property)
+    check(model, 0, 90, record_property)
 
 
 @pytest.mark.thorough
