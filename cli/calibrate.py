@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gatewright.sim.measurement import Measurement
 
 PlanFile = Annotated[Path | None, typer.Option("--plan", help="Probes to measure, TOML or JSON; by default the full plan.", metavar="PLAN")]
+PlotFile = Annotated[Path | None, typer.Option("--plot", help="Draw predicted against measured energy, a page.", metavar="FILE.html")]
 OutFile = Annotated[Path | None, typer.Option("--out", help="Write the measurements to a file.", metavar="FILE")]
 Liberty = Annotated[list[Path] | None, typer.Option("--liberty", help="A standard-cell library; may be repeated.", metavar="FILE")]
 Named = Annotated[str | None, typer.Option("--technology", help="An embedded technology: ihp130 (default), sky130, asap7.", metavar="NAME")]
@@ -29,6 +30,7 @@ Workers = Annotated[int, typer.Option("--workers", min=1, max=256, help="Process
 def calibrate(
     plan: PlanFile = None,
     out: OutFile = None,
+    plot: PlotFile = None,
     technology: Named = None,
     liberty: Liberty = None,
     workers: Workers = 2,
@@ -37,8 +39,10 @@ def calibrate(
     quiet: Quiet = False,
 ) -> None:
     """Measure a plan of accelerators on gates, fit the cost model, print its error on what it was not fitted to."""
+    from gatewright.dse.calibration_plot import calibration_info, calibration_plot
     from gatewright.dse.cost import CostModel
     from gatewright.dse.heldout import heldout
+    from gatewright.sim import files
     from gatewright.sim.calibration import measure_plan
     from gatewright.sim.measurement import save
     from gatewright.sim.plan import FULL
@@ -67,6 +71,8 @@ def calibrate(
     if out:
         save(measurements, out)
     errors = heldout(CostModel(measurements))
+    if plot:
+        files.write(plot, calibration_plot(calibration_info(errors)).to_html(include_plotlyjs=True))
     blocks = sum(len(m.parts) for m in measurements)
     distinct = len({(m.config.content_hash, key) for m in measurements for key in m.parts})
     record = {
@@ -85,7 +91,7 @@ def calibrate(
         f"with memories at half, once and twice their cost within {', '.join(f'{share:.1%}' for share in whole.values())}; "
         f"layers with wrong cycles: {errors.cycles_wrong}."
     )
-    output.emit(record, Group(families(errors), "", accelerators(errors, claims(measurements)), "", line))
+    output.emit(record, Group(families(errors), "", operators(errors), "", accelerators(errors, claims(measurements)), "", line))
     raise typer.Exit(FAILED if errors.cycles_wrong else DONE)
 
 
@@ -108,10 +114,13 @@ def parse_json(text: str, name: str) -> dict[str, Any]:
 
 def summary(errors: "HeldOut") -> dict[str, object]:
     """The held-out errors as the command's JSON gives them; shares, not per cent."""
+    from gatewright.dse.heldout import worst
+
     return {
         "area_mape": errors.area_mape,
         "energy_mape": errors.energy_mape,
         "energy_worst": errors.energy_worst,
+        "zero_delay_mape": errors.zero_delay_mape,
         "cycles_wrong": errors.cycles_wrong,
         "not_scored": list(errors.alone),
         "families": {
@@ -121,6 +130,18 @@ def summary(errors: "HeldOut") -> dict[str, object]:
                 "energy_mape": _mean([row.energy_error for row in rows]),
             }
             for name, rows in errors.families().items()
+        },
+        "operators": {
+            name: {
+                "accelerators": len(rows),
+                "area_mape": _mean([row.area_error for row in rows]),
+                "area_worst": worst(row.area_error for row in rows),
+                "energy_mape": _mean([row.energy_error for row in rows]),
+                "energy_worst": worst(row.energy_error for row in rows),
+                "zero_delay_mape": _mean([row.settled_error for row in rows]),
+                "zero_delay_worst": worst(row.settled_error for row in rows),
+            }
+            for name, rows in errors.by_operator().items()
         },
     }
 
@@ -162,6 +183,32 @@ def families(errors: "HeldOut") -> Table:
             *_statistics([error for error, _ in by_energy]),
             worst[1],
         )
+    return table
+
+
+def operators(errors: "HeldOut") -> Table:
+    """Signed errors by operator: the grid's energy in its layers, the area of its lanes, generators and part of the elements."""
+    table = Table(title="Held-out error by operator", box=None, pad_edge=False)
+    headings = (
+        "operator",
+        "measured",
+        "area, mean",
+        "bias",
+        "worst",
+        "energy, mean",
+        "bias",
+        "worst",
+        "where",
+        "without glitches",
+        "bias",
+        "worst",
+    )
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in ("operator", "where") else "right")
+    for name, rows in (*errors.by_operator().items(), ("all", errors.operators)):
+        area, energy, settled = ([getattr(row, kind) or 0.0 for row in rows] for kind in ("area_error", "energy_error", "settled_error"))
+        where = max(rows, key=lambda row: abs(row.energy_error or 0.0))
+        table.add_row(name, str(len(rows)), *_statistics(area), *_statistics(energy), where.name, *_statistics(settled))
     return table
 
 

@@ -140,7 +140,7 @@ class Batch:
     def unit_costs(self, layer: Layer, config: AcceleratorConfig, following: Operator | None) -> Floats:
         """Energy in pJ for one of each of the `TERMS`."""
         work = Work.of(layer, Counts(), config, following)
-        found = _linear(work) @ self.model.weights(config, layer.operator, self.clock_ns)
+        found = _linear(work) @ self.model.weights(config, work, self.clock_ns)
         return found + self.memories * _memories(config, self.model, self.clock_ns) if self.memories else found
 
     @property

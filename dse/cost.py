@@ -12,12 +12,14 @@ from gatewright.dse import memories
 from gatewright.dse.events import dynamic
 from gatewright.dse.features import Features, Part
 from gatewright.dse.fit import Equations, Sample, UnitCosts, all_parts, dot, equations, fit, sample
+from gatewright.dse.typical import NETWORK, Seen, typical
 from gatewright.dse.work import BASIS, Work, works
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.errors import BadInput
 from gatewright.sim.measurement import Measurement, load, shipped
 from gatewright.sim.metrics import Metrics
 from gatewright.sim.technology import memories_of
+from gatewright.sw.activity import Activity
 from gatewright.sw.counts import Counts, count
 from gatewright.sw.schedule import Schedule
 
@@ -36,48 +38,69 @@ def block_of(key: str) -> str:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Costs of a schedule, per image. `layers[i]`: energy of the logic in pJ by kind of block. `area`: um2 by kind of block."""
+    """Costs of a schedule, per image. `layers[i]`: energy of the logic in pJ by kind of block. `area`: um2 by kind of block.
+
+    Energies hold glitches if the measurements do. `activity[i]`: where it is known from how much the operands of layer i move.
+    """
 
     metrics: Metrics
     layers: tuple[dict[str, float], ...]
     area: dict[str, float]
     counts: tuple[Counts, ...]
+    activity: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Priced:
-    """A part of a configuration with what does not depend on the work: its area, and its energy per cycle without leakage."""
+    """A part of a configuration with what does not depend on the work: its area, and its energy per cycle without leakage.
+
+    `settled`, `glitches`: pJ by event.
+    """
 
     part: Part
     block: str
     area_um2: float
     clock_pj: float
     leakage_nw: float
-    dynamic: Features
+    settled: Features
+    glitches: Features
+
+    @property
+    def dynamic(self) -> Features:
+        """pJ by event, glitches included."""
+        return {name: self.settled.get(name, 0.0) + self.glitches.get(name, 0.0) for name in {**self.settled, **self.glitches}}
 
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """Energy of a layer as a matrix: pJ of each part ([parts, BASIS]), of each kind of block, and of all logic, by number of the basis."""
+    """Energy of a layer as a matrix: pJ of each part ([parts, BASIS]), of each kind of block, and of all logic, by number of the basis.
+
+    `settled` is `by_part` without glitches.
+    """
 
     keys: tuple[str, ...]
     by_part: Floats
     blocks: tuple[str, ...]
     by_block: Floats
     total: Floats
+    settled: Floats
 
 
-def compiled(priced: Sequence[Priced], config: AcceleratorConfig, operator: Operator, clock_ns: float) -> Compiled:
+def compiled(priced: Sequence[Priced], config: AcceleratorConfig, operator: Operator, clock_ns: float, activity: Activity) -> Compiled:
     """What each of the layer's numbers costs in each part. `clock_ns` is the time in which a cycle leaks."""
     place = {name: i for i, name in enumerate(BASIS)}
-    by_part = np.zeros((len(priced), len(BASIS)))
-    for row, item in zip(by_part, priced, strict=True):
+    by_part, glitches = np.zeros((2, len(priced), len(BASIS)))
+    for row, moved, item in zip(by_part, glitches, priced, strict=True):
         row[place["cycles"]] += item.clock_pj + item.leakage_nw * clock_ns * memories.NW_NS_PJ
-        for feature, (name, times) in dynamic(config, item.part, operator).items():
-            row[place[name]] += times * item.dynamic.get(feature, 0.0)
+        for feature, numbers in dynamic(config, item.part, operator, activity).items():
+            settled, glitch = item.settled.get(feature, 0.0), item.glitches.get(feature, 0.0)
+            for name, times in numbers.items():
+                row[place[name]] += times * (settled + glitch)
+                moved[place[name]] += times * glitch
     blocks = tuple(dict.fromkeys(item.block for item in priced))
     merge = np.array([[item.block == block for item in priced] for block in blocks], dtype=float)
-    return Compiled(tuple(item.part.key for item in priced), by_part, blocks, merge @ by_part, by_part.sum(axis=0))
+    keys = tuple(item.part.key for item in priced)
+    return Compiled(keys, by_part, blocks, merge @ by_part, by_part.sum(axis=0), by_part - glitches)
 
 
 class CostModel:
@@ -96,7 +119,8 @@ class CostModel:
         self.equations: list[Equations] = [equations(item) for item in self.samples]
         self.costs: dict[str, UnitCosts] = fit(self.equations)
         self._priced: dict[AcceleratorConfig, tuple[Priced, ...]] = {}
-        self._matrices: dict[tuple[AcceleratorConfig, Operator, float], Compiled] = {}
+        self._matrices: dict[tuple[AcceleratorConfig, Operator, float, Activity], Compiled] = {}
+        self._typical: dict[tuple[Operator, int, float], tuple[Activity, str]] = {}
 
     @classmethod
     def default(cls, technology: str = "ihp130") -> "CostModel":
@@ -114,6 +138,11 @@ class CostModel:
         return cls(load(path))
 
     @cached_property
+    def timed(self) -> bool:
+        """Whether every measured layer tells about glitches: then energies hold them."""
+        return all(layer.timed > 0 for item in self.samples for layer in item.measurement.layers)
+
+    @cached_property
     def heldout_error(self) -> float:
         """Mean absolute relative error of complete accelerators' energy, each predicted without its own measurement."""
         from gatewright.dse.heldout import heldout
@@ -127,7 +156,7 @@ class CostModel:
         model.samples = self.samples[:i] + self.samples[i + 1 :]
         model.equations = self.equations[:i] + self.equations[i + 1 :]
         model.costs = fit(model.equations)
-        model._priced, model._matrices = {}, {}
+        model._priced, model._matrices, model._typical = {}, {}, {}
         return model
 
     def priced(self, config: AcceleratorConfig) -> tuple[Priced, ...]:
@@ -151,8 +180,11 @@ class CostModel:
         if costs is None:
             known = ", ".join(sorted(self.costs))
             raise BadInput(f"No measurement tells what {part.family} costs; there are {known}. Calibrate with a plan that holds it.")
-        area = dot(part.area, costs.area)
-        return Priced(part, block_of(part.key), area, costs.clock_pj * dot(part.flips, costs.flips), costs.leakage_nw * area, costs.dynamic)
+        ratios = costs.ratios(part.circuit)
+        area, clock = ratios.area * dot(part.area, costs.area), costs.clock_pj * dot(part.flips, costs.flips)
+        settled = {event: ratios.settled * pj for event, pj in costs.settled.items()}
+        glitches = {event: ratios.glitches * pj for event, pj in costs.glitches.items()}
+        return Priced(part, block_of(part.key), area, clock, costs.leakage_nw * area, settled, glitches)
 
     def area(self, config: AcceleratorConfig) -> dict[str, float]:
         """Area of the logic in um2 by kind of block, memories apart."""
@@ -162,36 +194,57 @@ class CostModel:
                 areas[item.block] = areas.get(item.block, 0.0) + item.area_um2
         return areas
 
-    def layer(self, config: AcceleratorConfig, work: Work, clock_ns: float = CLOCK_NS) -> dict[str, float]:
-        """Energy of the logic in pJ by part, for one layer of a run."""
-        compiled = self._compiled(config, work.operator, clock_ns)
-        return dict(zip(compiled.keys, (compiled.by_part @ np.array(work.basis)).tolist(), strict=True))
+    def layer(self, config: AcceleratorConfig, work: Work, clock_ns: float = CLOCK_NS, zero_delay: bool = False) -> dict[str, float]:
+        """Energy of the logic in pJ by part, for one layer of a run; `zero_delay`: without glitches."""
+        compiled = self.compiled(config, work, clock_ns)
+        matrix = compiled.settled if zero_delay else compiled.by_part
+        return dict(zip(compiled.keys, (matrix @ np.array(work.basis)).tolist(), strict=True))
 
     def logic_pj(self, config: AcceleratorConfig, work: Work, clock_ns: float = CLOCK_NS) -> float:
         """Energy of the logic in pJ of one layer of a run: the sum of `layer`."""
-        return float(self._compiled(config, work.operator, clock_ns).total @ np.array(work.basis))
+        return float(self.compiled(config, work, clock_ns).total @ np.array(work.basis))
 
-    def weights(self, config: AcceleratorConfig, operator: Operator, clock_ns: float = CLOCK_NS) -> Floats:
-        """Energy of the logic in pJ for one of each of the numbers of the basis, [BASIS]."""
-        return self._compiled(config, operator, clock_ns).total
+    def weights(self, config: AcceleratorConfig, work: Work, clock_ns: float = CLOCK_NS) -> Floats:
+        """Energy of the logic in pJ for one of each of the numbers of the basis, [BASIS], for a layer like `work`."""
+        return self.compiled(config, work, clock_ns).total
 
-    def _compiled(self, config: AcceleratorConfig, operator: Operator, clock_ns: float) -> "Compiled":
-        key = (config, operator, clock_ns)
+    def activity(self, work: Work, operand_bits: int) -> tuple[Activity, str]:
+        """How much a layer's operands move, and where that is known from."""
+        if work.activity is not None:
+            return work.activity, NETWORK
+        key = (work.operator, operand_bits, work.useful_lanes)
+        if key not in self._typical:
+            self._typical[key] = typical(self._seen, *key)
+        return self._typical[key]
+
+    @cached_property
+    def _seen(self) -> list[Seen]:
+        found = [
+            (work.operator, layer.activity) for item in self.samples for work, layer in zip(item.work, item.measurement.layers, strict=True)
+        ]
+        return [Seen(*pair) for pair in found]
+
+    def compiled(self, config: AcceleratorConfig, work: Work, clock_ns: float) -> "Compiled":
+        """The matrix of a layer."""
+        activity, _ = self.activity(work, config.operand_bits)
+        key = (config, work.operator, clock_ns, activity)
         if key not in self._matrices:
             if len(self._matrices) > REMEMBERED:
                 self._matrices.clear()
-            self._matrices[key] = compiled(self.priced(config), config, operator, clock_ns)
+            self._matrices[key] = compiled(self.priced(config), config, work.operator, clock_ns, activity)
         return self._matrices[key]
 
-    def predict(self, schedule: Schedule, clock_ns: float = CLOCK_NS) -> Prediction:
-        """Everything a schedule costs, per image."""
+    def predict(self, schedule: Schedule, clock_ns: float = CLOCK_NS, activities: Sequence[Activity] | None = None) -> Prediction:
+        """Everything a schedule costs, per image. `activities`: of its layers, where the network is known (see `sw.activity`)."""
         config, images = schedule.config, schedule.images
         counts = count(schedule)
-        layers, memory_pj = [], 0.0
-        for work, accesses in zip(works(schedule, counts), memories.accesses(schedule, counts), strict=True):
-            found = self._compiled(config, work.operator, clock_ns)
-            values = found.by_block @ np.array(work.basis) / images
+        layers, memory_pj, settled, origins = [], 0.0, 0.0, []
+        for work, accesses in zip(works(schedule, counts, activities), memories.accesses(schedule, counts), strict=True):
+            found, basis = self.compiled(config, work, clock_ns), np.array(work.basis)
+            values = found.by_block @ basis / images
             layers.append(dict(zip(found.blocks, values.tolist(), strict=True)))
+            settled += float((found.settled @ basis).sum()) / images
+            origins.append(self.activity(work, config.operand_bits)[1])
             memory_pj += memories.energy_pj(config, accesses, work.counts.cycles, clock_ns, self.memories)
         cycles, area = sum(n.cycles for n in counts), self.area(config)
         metrics = Metrics(
@@ -203,9 +256,11 @@ class CostModel:
             area_um2=sum(area.values()),
             memory_area_um2=memories.area_um2(config, self.memories),
             origin="calibrated",
+            activity="timed" if self.timed else "zero_delay",
+            zero_delay_pj=settled if self.timed else None,
             heldout_error=self.heldout_error,
         )
-        return Prediction(metrics, tuple(layers), area, counts)
+        return Prediction(metrics, tuple(layers), area, counts, tuple(origins))
 
 
 @lru_cache(maxsize=4)

@@ -1,22 +1,26 @@
-"""What the unit costs of dynamic energy multiply: events of a layer in each part, times the bits that an event moves.
+"""What the unit costs of dynamic energy multiply: events of a layer in each part, times the bits that change in one.
 
-Events are multiples of the numbers in `dse/work.py`, so that a layer's energy is a matrix times its basis.
+How many bits change is the layer's activity (`gatewright.sw.activity`). Events are multiples of the numbers in `dse/work.py`, so that a
+layer's energy is a matrix times its basis.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from gatewright.dse.features import Part, comparators
+from gatewright.dse.features import Part, played
 from gatewright.dse.shape import Shape, shape
 from gatewright.hw.config import AcceleratorConfig, Operator
-from gatewright.hw.operators import circuit
 from gatewright.hw.stochastic.numbers import Side
+from gatewright.sw.activity import SUM_BITS, Activity, Toggles
 
-Events = Mapping[str, tuple[str, float]]  # feature: (number of the basis, times what)
+Numbers = Mapping[str, float]  # how often each number of the basis counts
+Events = Mapping[str, Numbers]  # by feature
+ALL, FILLED, USEFUL = "", "filled_", "useful_"
 
 
-def dynamic(config: AcceleratorConfig, part: Part, operator: Operator) -> Events:
+def dynamic(config: AcceleratorConfig, part: Part, operator: Operator, activity: Activity) -> Events:
     """Events in a part while a layer of `operator` runs; empty where the layer leaves the part alone."""
-    return _DYNAMIC[part.family.partition(".")[0]](shape(config), part, operator)
+    return _DYNAMIC[part.family.partition(".")[0]](shape(config), part, operator, activity)
 
 
 def _streaming(operator: Operator) -> bool:
@@ -28,58 +32,151 @@ def _dense(operator: Operator) -> bool:
     return operator.coding == "bipolar"
 
 
-def _element(s: Shape, part: Part, operator: Operator) -> Events:
-    c, total = s.config, s.sums[s.path_of(operator)]
-    return {
-        f"sum.{operator.kind}": ("issues", s.elements * total),
-        "accumulate": ("issues", s.elements * c.accumulator_bits),
-        "useful": ("useful_issues", s.elements * total),
-        "filled": ("filled_issues", s.elements * total),
-        "switch": ("switches", s.elements * c.accumulator_bits),
-        "file": ("switches", s.elements * c.accumulator_bits * c.accumulator_depth),
-        "drain": ("sums", c.cols * c.accumulator_bits),
-        "drain.file": ("sums", c.cols * c.accumulator_bits * c.accumulator_depth),
+@dataclass(frozen=True)
+class _Moves:
+    """Toggles of a layer's operands in all issues, as multiples of the basis.
+
+    An issue without a read of weights moves on to the next pixel, one without a read of activations to the next channel; all others
+    change both. Streams move in every step. Activities by lane count where a channel is; those of an element are divided by that part.
+    """
+
+    operator: Operator
+    activity: Activity
+
+    def lane(self, name: str, times: float = 1.0) -> Numbers:
+        """Of the lanes: the attribute `name` of the activity's toggles."""
+        return self._of([getattr(change, name) for change in self._changes], times)
+
+    def word(self, side: Side, times: float = 1.0) -> Numbers:
+        """Of the buffers' words: a stream takes one for many issues."""
+        both, pixel, channel = (times * getattr(change, f"{side}_word") for change in self._changes)
+        scope = self._scope
+        reads = {f"{scope}activation_reads": both - channel, f"{scope}weight_reads": both - pixel}
+        return {f"{scope}issues": (pixel + channel - both) / self.operator.steps, **reads}
+
+    def tree(self, first: int, last: int, times: float = 1.0) -> Numbers:
+        """Of the sums of lanes in an element: those of 2**first lanes or more, but fewer than 2**last."""
+        values = [sum(change.tree[max(0, first - 1) : max(0, last - 1)]) for change in self._changes]
+        return self._of(values, times / self._part)
+
+    def element(self, name: str, times: float = 1.0) -> Numbers:
+        """Of an element: the attribute `name` of the activity's toggles."""
+        return self.lane(name, times / self._part)
+
+    def issue(self, times: float) -> Numbers:
+        """Something in an element that each issue does."""
+        return {f"{self._scope}issues": times / self._part}
+
+    @property
+    def _changes(self) -> tuple[Toggles, Toggles, Toggles]:
+        return self.activity.both, self.activity.pixel, self.activity.channel
+
+    @property
+    def _scope(self) -> str:
+        return ALL if _dense(self.operator) else FILLED
+
+    @property
+    def _part(self) -> float:
+        return 1.0 if _dense(self.operator) else self.activity.filled
+
+    def _of(self, values: Sequence[float], times: float) -> Numbers:
+        both, pixel, channel = (times * value for value in values)
+        scope = self._scope
+        if _streaming(self.operator):
+            return {f"{scope}issues": both}
+        reads = {f"{scope}activation_reads": both - channel, f"{scope}weight_reads": both - pixel}
+        return {f"{scope}issues": pixel + channel - both, **reads}
+
+
+def _worked(numbers: Numbers, filled: float) -> Numbers:
+    """The part of some numbers that falls to elements with useful work."""
+    return {USEFUL + name.removeprefix(FILLED): times / (1.0 if name.startswith(FILLED) else filled) for name, times in numbers.items()}
+
+
+def _idle(numbers: Numbers, filled: float) -> Numbers:
+    """The other part: rows without pixels go on with old data, columns without channels with old weights."""
+    return _added(numbers, _scaled(_worked(numbers, filled), -1.0))
+
+
+def _scaled(numbers: Numbers, times: float) -> Numbers:
+    return {name: value * times for name, value in numbers.items()}
+
+
+def _added(first: Numbers, second: Numbers) -> Numbers:
+    return {name: first.get(name, 0.0) + second.get(name, 0.0) for name in {**first, **second}}
+
+
+def _apart(events: Events, filled: float) -> Events:
+    """Each event twice: where work is useful, and where it is not."""
+    return {name: _worked(numbers, filled) for name, numbers in events.items()} | {
+        f"idle.{name}": _idle(numbers, filled) for name, numbers in events.items()
     }
 
 
-def _edge(s: Shape, part: Part, operator: Operator) -> Events:
+def _accumulators(s: Shape, change: Toggles) -> float:
+    """Bits of an accumulator that change: copies of its sign beyond the accumulator's width are not there."""
+    return change.accumulator - (SUM_BITS - s.config.accumulator_bits) * change.sign
+
+
+def _levels(s: Shape, path: int, operator: Operator) -> tuple[int, int]:
+    """Levels of sums in a lane circuit, and in all: with two pipeline stages the rest is the element's own."""
+    lanes = s.config.lanes(operator)
+    slices = s.paths[path].slices if s.config.pipeline_stages == 2 else 1
+    return (lanes // slices).bit_length() - 1, lanes.bit_length() - 1
+
+
+def _element(s: Shape, part: Part, operator: Operator, activity: Activity) -> Events:
+    c, n, path = s.config, s.elements, s.path_of(operator)
+    moves, (inner, outer) = _Moves(operator, activity), _levels(s, path, operator)
+    sums = _accumulators(s, activity.both)
+    switched = max(_accumulators(s, change) for change in (activity.pixel, activity.channel))
+    total = moves.tree(outer, outer + 1, n)
+    added = moves.issue(n * sums)
+    moving = {
+        "sum": total,
+        "sum.choice": _scaled(total, len(s.paths) > 1),
+        "slices": moves.tree(inner + 1, outer + 1, n),
+        "carry": moves.element("sum_sign", n * (c.accumulator_bits - s.sums[path])),
+        "accumulate": added,
+        "accumulate.file": _scaled(added, c.accumulator_depth),
+    }
+    return {
+        **_apart(moving, activity.filled),
+        "issues": {"issues": n * c.accumulator_bits},
+        "total": {"issues": n * s.sums[path]},
+        "switch": {"switches": n * switched},
+        "switch.file": {"switches": n * switched * c.accumulator_depth},
+        "switch.bits": {"switches": n * c.accumulator_bits},
+        "drain": {"sums": c.cols * c.accumulator_bits},
+        "drain.file": {"sums": c.cols * c.accumulator_bits * c.accumulator_depth},
+    }
+
+
+def _edge(s: Shape, part: Part, operator: Operator, activity: Activity) -> Events:
     weight = part.key.startswith("weight")
-    side = "weight" if weight else "activation"
-    moved = part.instances * s.encoded[s.path_of(operator)][weight]
-    others = s.config.rows if weight else s.config.cols
-    event, name = ("issues", f"stream.{operator.source}.{side}") if _streaming(operator) else (f"{side}_reads", f"word.{side}")
-    event = event if _dense(operator) else f"filled_{event}"
+    side: Side = "weight" if weight else "activation"
+    lanes, others = part.instances * s.config.lanes(operator), s.config.rows if weight else s.config.cols
+    kind, moves = "stream" if _streaming(operator) else "word", _Moves(operator, activity)
+    moved, stored = moves.lane(side, lanes), moves.word(side, lanes)
     return {
-        name: (event, moved),
-        f"{name}.fanout": (event, moved * others),
-        "useful": (event.replace("filled", "useful"), moved * others),
-        "idle": (f"filled_{side}_reads", part.instances * s.config.operand_bits * len(s.paths)),
-        "words": (f"{side}_reads", part.instances),
+        **_apart({kind: moved, f"{kind}.{side}.fanout": _scaled(moved, others)}, activity.filled),
+        "idle": _scaled(stored, len(s.paths)),
+        "words": stored,
+        "reads": {f"{side}_reads": part.instances},
+        "issues": {"issues": part.instances * s.encoded[s.path_of(operator)][weight]},
     }
 
 
-def _lanes(s: Shape, part: Part, operator: Operator) -> Events:
+def _lanes(s: Shape, part: Part, operator: Operator, activity: Activity) -> Events:
     if s.path_of(operator) != part.path or part.operator is None:
         return {}
-    lanes = s.elements * s.config.lanes(part.operator)
-    if _streaming(operator):
-        return {
-            "stream": ("issues", s.elements * s.config.operand_bits),
-            "useful": ("useful_issues", s.elements * s.config.operand_bits),
-            "filled": ("filled_issues", s.elements * s.config.operand_bits),
-        }
-    w, a = operator.weight_bits, operator.activation_bits
-    size = {"int": w * a, "multiplication_free": w + a}.get(operator.kind, a)
-    return {
-        "weights": ("useful_weight_reads", lanes * size),
-        "weights.filled": ("filled_weight_reads", lanes * size),
-        "activations": ("useful_activation_reads", lanes * size),
-        "activations.filled": ("filled_activation_reads", lanes * size),
-        "products": ("useful_issues", lanes * size),
-        "products.filled": ("filled_issues", lanes * size),
-        "sum.filled": ("filled_issues", lanes * (w + a)),
-        "idle": ("issues", lanes * size),
-    }
+    n, moves, (levels, _) = s.elements, _Moves(operator, activity), _levels(s, part.path, operator)
+    lanes, w, a = n * s.config.lanes(operator), operator.weight_bits, operator.activation_bits
+    found = {name: moves.lane(name, lanes) for name in ("activation", "weight", "partial", "product")}
+    found |= {"tree": moves.tree(1, levels + 1, n), "sum": moves.tree(levels, levels + 1, n)}
+    if not _streaming(operator) and w > 1:
+        found |= {"activation.fanout": _scaled(found["activation"], w), "weight.fanout": _scaled(found["weight"], a)}
+    return {**_apart(found, activity.filled), "lanes": {"issues": lanes}}
 
 
 def _mine(s: Shape, part: Part, operator: Operator) -> bool:
@@ -87,102 +184,118 @@ def _mine(s: Shape, part: Part, operator: Operator) -> bool:
     return s.config.operators[s.config.path(operator)] == part.operator
 
 
-def _encoder(s: Shape, part: Part, operator: Operator) -> Events:
+def _played(operator: Operator, side: Side) -> float:
+    """Bits that change in the numbers a source plays in a cycle, on average."""
+    numbers, width = played(operator, side), operator.width
+    return sum((a ^ b).bit_count() for a, b in zip(numbers, numbers[width:] + numbers[:width], strict=True)) * width / len(numbers)
+
+
+def _encoder(s: Shape, part: Part, operator: Operator, activity: Activity) -> Events:
     if not _mine(s, part, operator):
         return {}
     side: Side = "weight" if "weight" in part.key else "activation"
-    size = comparators(operator, circuit(operator).number_bits(operator, side), s.config.operand_bits)
-    event = "issues" if _dense(operator) else "filled_issues"
+    lanes = s.config.lanes(operator)
+    numbers = _played(operator, side) * part.instances * lanes
+    moves = _Moves(operator, activity)
+    encoded, words = moves.lane(side, part.instances * lanes), moves.word(side, part.instances * lanes * operator.width)
+    filled = {"issues" if _dense(operator) else "filled_issues": numbers}
     return {
-        **{f"{feature}.{operator.source}.{side}": ("issues", part.instances * times) for feature, times in size.items()},
-        f"values.{operator.source}.{side}": (event, part.instances * size["comparisons"]),
+        f"numbers.{operator.source}": {"issues": numbers},
+        f"numbers.filled.{operator.source}": filled,
+        f"encoded.{operator.source}": encoded,
+        f"words.{operator.source}": words,
+        "bits": {"issues": part.instances * s.config.operand_bits},
     }
 
 
-def _source(s: Shape, part: Part, operator: Operator) -> Events:
+def _source(s: Shape, part: Part, operator: Operator, activity: Activity) -> Events:
     if not _mine(s, part, operator):
         return {}
-    others = s.config.rows if "activation" in part.key else s.config.cols
-    bits = operator.width * operator.activation_bits
-    return {"play": ("issues", bits), "fanout": ("issues", bits * others * s.config.lanes(operator))}
+    side: Side = "activation" if "activation" in part.key else "weight"
+    others, numbers = s.config.rows if side == "activation" else s.config.cols, _played(operator, side)
+    return {"play": {"issues": numbers}, "fanout": {"issues": numbers * others * s.config.lanes(operator)}}
 
 
-def _merge(s: Shape, part: Part, operator: Operator) -> Events:
+def _merge(s: Shape, part: Part, operator: Operator, activity: Activity) -> Events:
     c = s.config
     streams = operator.source == "sobol"  # its numbers are the step's own bits: the grid drives the comparators
     return {
-        "drain": ("sums", c.cols * c.accumulator_bits),
-        "streams": ("issues", streams),
-        "load": ("issues", streams * (c.rows + c.cols) * c.operand_bits),
+        "drain": {"sums": c.cols * c.accumulator_bits},
+        "streams": {"issues": streams},
+        "load": {"issues": streams * (c.rows + c.cols) * c.operand_bits},
     }
 
 
-def _ports(s: Shape, part: Part, operator: Operator) -> Events:
+def _ports(s: Shape, part: Part, operator: Operator, activity: Activity) -> Events:
     c = s.config
-    bits = c.operand_bits * len(s.paths)
+    lanes, paths, moves = c.lanes(operator), len(s.paths), _Moves(operator, activity)
+    words = {
+        "activations": moves.word("activation", c.rows * lanes),
+        "weights": moves.word("weight", c.cols * lanes),
+    }
     return {
-        "activations": ("filled_activation_reads", c.rows * bits),
-        "weights": ("filled_weight_reads", c.cols * bits),
-        "any.activations": ("activation_reads", c.rows * bits),
-        "any.weights": ("weight_reads", c.cols * bits),
-        "parameters": ("parameter_reads", c.cols),
-        "stored": ("stored_words", c.operand_bits),
+        **words,
+        **{f"{side}.paths": {k: v * paths for k, v in numbers.items()} for side, numbers in words.items()},
+        "any.activations": {"activation_reads": c.rows * c.operand_bits},
+        "any.weights": {"weight_reads": c.cols * c.operand_bits},
+        "parameters": {"parameter_reads": c.cols},
+        "stored": {"stored_words": c.operand_bits},
     }
 
 
-def _post(s: Shape, part: Part, operator: Operator) -> Events:
+def _post(s: Shape, part: Part, operator: Operator, activity: Activity) -> Events:
     c, cols = s.config, s.config.cols
     return {
-        "sums": ("sums", cols * c.accumulator_bits),
-        "columns": ("beats", cols),
-        "beat": ("beats", 1),
-        "requantised": ("requantised", cols * c.accumulator_bits),
-        "pools": ("sums", cols * c.rows * c.pooling),
-        "writes": ("output_writes", c.output_bits),
-        "parameters": ("parameter_reads", cols),
-        "instructions": ("instruction_words", 1),
+        "sums": {"sums": cols * c.accumulator_bits},
+        "columns": {"beats": cols},
+        "beat": {"beats": 1},
+        "requantised": {"requantised": cols * c.accumulator_bits},
+        "pools": {"sums": cols * c.rows * c.pooling},
+        "writes": {"output_writes": c.output_bits},
+        "parameters": {"parameter_reads": cols},
+        "instructions": {"instruction_words": 1},
     }
 
 
-def _sequencer(s: Shape, part: Part, operator: Operator) -> Events:
+def _sequencer(s: Shape, part: Part, operator: Operator, activity: Activity) -> Events:
     c = s.config
     return {
-        "issues": ("issues", 1),
-        "activations": ("activation_reads", c.rows),
-        "weights": ("weight_reads", c.cols),
-        "elements": ("parameter_reads", s.elements * c.accumulator_bits),
-        "switches": ("switches", s.elements * c.accumulator_bits),
-        "streams": ("issues", (c.rows + c.cols) * _streaming(operator)),
-        "instructions": ("instruction_words", 1),
+        "issues": {"issues": 1},
+        "activations": {"activation_reads": c.rows},
+        "weights": {"weight_reads": c.cols},
+        "elements": {"parameter_reads": s.elements * c.accumulator_bits},
+        "switches": {"switches": s.elements * c.accumulator_bits},
+        "streams": {"issues": (c.rows + c.cols) * _streaming(operator)},
+        "instructions": {"instruction_words": 1},
     }
 
 
-def _drain(s: Shape, part: Part, operator: Operator) -> Events:
+def _drain(s: Shape, part: Part, operator: Operator, activity: Activity) -> Events:
     return {
-        "beats": ("beats", 1),
-        "rows": ("beats", s.config.cols * s.config.accumulator_bits),
-        "blocks": ("parameter_reads", s.elements * s.config.accumulator_bits),
-        "instructions": ("instruction_words", 1),
+        "beats": {"beats": 1},
+        "rows": {"beats": s.config.cols * s.config.accumulator_bits},
+        "blocks": {"parameter_reads": s.elements * s.config.accumulator_bits},
+        "instructions": {"instruction_words": 1},
     }
 
 
-def _words(s: Shape, part: Part, operator: Operator) -> Events:
+def _words(s: Shape, part: Part, operator: Operator, activity: Activity) -> Events:
     """Units that move or hold words: an energy for each word that passes."""
     c = s.config
     return {
-        "instruction_bits": ("instruction_words", c.operand_bits),
-        "instruction": ("instruction_words", 1),
-        "linear": ("linear_words", 1),
-        "linear_bits": ("linear_words", c.operand_bits),
-        "images": ("walked_words", 1),
-        "rows": ("walked_words", c.rows),
-        "image_bits": ("image_words", c.operand_bits),
-        "stored": ("stored_words", 1),
-        "stored_bits": ("stored_words", c.operand_bits),
+        "instruction_bits": {"instruction_words": c.operand_bits},
+        "instruction": {"instruction_words": 1},
+        "linear": {"linear_words": 1},
+        "linear_bits": {"linear_words": c.operand_bits},
+        "images": {"walked_words": 1},
+        "rows": {"walked_words": c.rows},
+        "image_bits": {"image_words": c.operand_bits},
+        "stored": {"stored_words": 1},
+        "stored_bits": {"stored_words": c.operand_bits},
     }
 
 
-_DYNAMIC: Mapping[str, Callable[[Shape, Part, Operator], Events]] = {
+_DYNAMIC: Mapping[str, Callable[[Shape, Part, Operator, Activity], Events]] = {
     "element": _element,
     "edge": _edge,
     "lanes": _lanes,

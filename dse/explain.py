@@ -1,6 +1,6 @@
 """Where a prediction's energy goes: every number taken apart into an exact count times a unit cost, and what the unit cost rests on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from gatewright.dse import memories
@@ -12,19 +12,24 @@ from gatewright.dse.heldout import HeldOut, heldout
 from gatewright.dse.provenance import extrapolations, supports, unmeasured
 from gatewright.dse.work import BASIS, Work, works
 from gatewright.sim.memories import DRAM
+from gatewright.sw.activity import Activity
 from gatewright.sw.counts import Counts, count
 from gatewright.sw.occupancy import occupancy, traffic
 from gatewright.sw.schedule import Schedule
 
+TIMED, ZERO_DELAY = "glitches are in the unit costs", "glitches are left out of the unit costs"
 
-def explain(model: CostModel, schedule: Schedule, clock_ns: float = CLOCK_NS) -> Explanation:
-    """Take a schedule's prediction apart. Raises BadInput for a part no measurement tells about."""
+
+def explain(
+    model: CostModel, schedule: Schedule, clock_ns: float = CLOCK_NS, activities: Sequence[Activity] | None = None
+) -> Explanation:
+    """Take a schedule's prediction apart; `activities` as in `CostModel.predict`. Raises BadInput for a part no measurement tells about."""
     config, counts = schedule.config, count(schedule)
     priced = model.priced(config)
     parts = zip(
         schedule.workload.layers,
         counts,
-        works(schedule, counts),
+        works(schedule, counts, activities),
         memories.accesses(schedule, counts),
         occupancy(schedule),
         traffic(schedule),
@@ -67,9 +72,14 @@ def _part(model: CostModel, schedule: Schedule, item: Priced, work: Work, clock_
         row("leakage", "um2 cycles", item.area_um2 * cycles, leaked, {}),
     ]
     by_event: dict[str, dict[str, tuple[float, float]]] = {}
-    for feature, (name, times) in dynamic(schedule.config, part, work.operator).items():
-        by_event.setdefault(name, {})[feature] = (times, item.dynamic.get(feature, 0.0))
-    basis = dict(zip(BASIS, work.basis, strict=True))
+    basis, unit_costs = dict(zip(BASIS, work.basis, strict=True)), item.dynamic
+    activity, _ = model.activity(work, schedule.config.operand_bits)
+    for feature, numbers in dynamic(schedule.config, part, work.operator, activity).items():
+        if len(numbers) > 1:  # what changes from operand pair to operand pair, several kinds of steps together
+            changes = sum(times * basis[name] for name, times in numbers.items())
+            rows.append(row("data", f"changes: {feature}", changes, unit_costs.get(feature, 0.0), {}))
+        for name, times in numbers.items() if len(numbers) == 1 else ():
+            by_event.setdefault(name, {})[feature] = (times, unit_costs.get(feature, 0.0))
     for name, terms in by_event.items():
         each = sum(times * pj for times, pj in terms.values())
         rows.append(row("data", name.replace("_", " "), basis[name], each, {f: pair for f, pair in terms.items() if all(pair)}))
@@ -107,11 +117,16 @@ def _provenance(model: CostModel) -> dict[str, str]:
     found = [item.measurement for item in model.samples]
     tools = sorted({f"{name} {version}" for m in found for name, version in m.tools.items()})
     operands = sorted({m.operands for m in found})
+    timed = sum(all(layer.timed for layer in m.layers) for m in found)
+    activity = (
+        TIMED if timed == len(found) else ZERO_DELAY if not timed else f"{timed} of the measurements hold glitches, the others do not"
+    )
     return {
         "measurements": f"{len(found)} accelerators on gates",
         "technology": model.technology,
         "tools": ", ".join(tools),
         "operands": "; ".join(operands),
+        "activity": activity,
         "memories": f"{model.memories.note}: {model.memories.source}",
         "external": DRAM.source,
     }

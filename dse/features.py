@@ -9,14 +9,19 @@ from functools import lru_cache
 
 from gatewright.dse.shape import Shape, shape
 from gatewright.hw.config import AcceleratorConfig, Operator
+from gatewright.hw.datapath import Datapath
 from gatewright.hw.operators import circuit
+from gatewright.hw.stochastic.numbers import Side, sequence
 
 Features = Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of an accelerator: `family` names the unit costs, `key` the part as measurements name it."""
+    """A part of an accelerator: `family` names the unit costs, `key` the part as measurements name it.
+
+    Parts of one family with the same `circuit` are the same gates, whatever accelerator they stand in; "" if that is not said.
+    """
 
     key: str
     family: str
@@ -25,6 +30,7 @@ class Part:
     area: Features  # of all instances
     operator: Operator | None = None
     path: int = 0
+    circuit: str = ""
 
 
 @lru_cache(maxsize=4096)
@@ -74,7 +80,9 @@ def _units(s: Shape) -> list[Part]:
 def _grid(s: Shape) -> list[Part]:
     c = s.config
     acc, depth = c.accumulator_bits, c.accumulator_depth
+    stages, most = c.pipeline_stages, max(s.sums)
     file = {"file": acc * depth, "adder": acc, "depth": depth, "held": s.held, "choice": sum(s.sums) * (len(s.sums) > 1)}
+    file |= {"total": most, "unregistered": most * (stages == 0), "slices": (s.held - most) * (stages == 2), "one": 1}
     found = [Part("element", "element", s.elements, {"bits": s.elements * (acc * depth + s.held)}, _times(s.elements, file))]
     for side, number in (("activation", c.rows), ("weight", c.cols)):
         operands = [pair[side == "weight"] for pair in s.encoded]
@@ -91,10 +99,20 @@ def _lanes(s: Shape) -> list[Part]:
     for i, path in enumerate(s.paths):
         operator = path.operators[0]
         family, features = lane_features(operator, s.config.operand_bits)
-        if path.modes:  # no plan measures these yet
-            family, features = "lanes.split", {}
-        found.append(Part(f"lanes:{path.name}", family, s.elements, {}, _times(s.elements, features), operator, i))
+        if path.modes:
+            family, features = "lanes.split", split_features(path)
+        sliced = path.slices if s.config.pipeline_stages == 2 else 1
+        features = {**features, "slices": s.config.operand_bits * (sliced > 1), "sliced.lanes": s.config.lanes(operator) * (sliced > 1)}
+        circuit_name = f"{path.name}:{s.config.operand_bits}:{sliced}" + "".join(f":{o.name}" for o in path.operators if path.modes)
+        found.append(Part(f"lanes:{path.name}", family, s.elements, {}, _times(s.elements, features), operator, i, circuit_name))
     return found
+
+
+def split_features(path: Datapath) -> Features:
+    """Of one array that divides: its widest lanes, and a multiplexer for each mode at each partial product."""
+    lane = max(mode.width for mode in path.modes)
+    lanes = path.operand_bits // lane
+    return {"partial": lanes * lane**2, "modes": lanes * lane**2 * len(path.modes), "lanes": lanes}
 
 
 def lane_features(operator: Operator, operand_bits: int) -> tuple[str, Features]:
@@ -119,24 +137,38 @@ def lane_features(operator: Operator, operand_bits: int) -> tuple[str, Features]
 def _streams(s: Shape) -> list[Part]:
     found = []
     for operator in s.streams:
-        for side, number in (("activation", s.config.rows), ("weight", s.config.cols)):
+        sides: tuple[tuple[Side, int], ...] = (("activation", s.config.rows), ("weight", s.config.cols))
+        for side, number in sides:
             bits = circuit(operator).number_bits(operator, side)
-            encoder = _times(number, comparators(operator, bits, s.config.operand_bits))
-            part = Part(f"encoder.{side}:{operator.name}", "encoder", number, {}, encoder, operator)
+            encoder = _times(number, comparators(operator, side, s.config.operand_bits))
+            key = f"encoder.{side}:{operator.name}"
+            part = Part(key, "encoder", number, {}, encoder, operator, circuit=f"{key}:{s.config.operand_bits}")
             held = bits if operator.source == "lfsr" else 0
             steps = (operator.steps - 1).bit_length()
             size = {"linear": held * operator.width, "held": held, "sobol": 0 if held else bits * max(1, steps)}
-            found += [part, Part(f"source.{side}:{operator.name}", f"source.{operator.source}", 1, {"bits": held}, size, operator)]
+            key = f"source.{side}:{operator.name}"
+            found += [part, Part(key, f"source.{operator.source}", 1, {"bits": held}, size, operator, circuit=key)]
     return found
 
 
 LOOKAHEAD = 8  # bits from which synthesis gives a comparison another structure
 
 
-def comparators(operator: Operator, bits: int, operand_bits: int) -> Features:
-    """Of a stream encoder: one comparison of `bits` bits for every bit of the stream's word."""
+def comparators(operator: Operator, side: Side, operand_bits: int) -> Features:
+    """Of a stream encoder: one comparison for every bit of the stream's word, and the choice of a lane where a multiplexer adds."""
+    bits = circuit(operator).compared_bits(operator, side)
     wide = {f"wide.{operator.source}.{operator.coding}": operand_bits} if bits >= LOOKAHEAD else {}
-    return {"comparisons": operand_bits * bits, "bits": operand_bits, **wide}
+    registers = {f"registers.{side}": operand_bits} if operator.source == "lfsr" else {}
+    chosen = {"chosen": operand_bits * bits} if operator.adder == "mux" else {}
+    return {"comparisons": operand_bits * bits, "bits": operand_bits, **wide, **registers, **chosen}
+
+
+@lru_cache(maxsize=1024)
+def played(operator: Operator, side: Side) -> tuple[int, ...]:
+    """What a stream's operands are compared with at each time: registers show their state, one more than the number."""
+    bits = circuit(operator).compared_bits(operator, side)
+    shown = int(operator.source == "lfsr")
+    return tuple(number + shown for number in sequence(operator.source or "sobol", bits, side, operator.stream_length or 0))
 
 
 def _times(number: int, features: Features) -> Features:

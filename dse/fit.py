@@ -1,10 +1,11 @@
 """Fits unit costs to measurements: non-negative least squares for every family of parts, errors counted relative to what is measured.
 
-Five kinds of unit costs a family: flip-flops by feature, area by feature, clock energy by flip-flop and cycle, leakage by area, dynamic
-energy by event.
+Six kinds of unit costs a family: flip-flops by feature, area by feature, clock energy by flip-flop and cycle, leakage by area, energy of
+nets that settle and of glitches by event. A circuit that was measured itself is known better than its family: its area is the measured one,
+its energies are the family's times the ratio that was seen.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +23,8 @@ from gatewright.sw.schedule import Schedule, schedule
 
 MEMORY_PORT = Part("memory_port", "memory_port", 1, {}, {})  # nets that memories drive: no cells, only energy
 FLOOR = 0.005  # of a layer's energy: parts below this share are fitted to that accuracy only
+RIDGE = 0.003  # how much unit costs that the measurements do not tell apart are drawn to zero, hence towards each other
+DOUBT = 1.0  # layers of its own a circuit needs, for its own ratio to weigh as much as its family
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def sample(measurement: Measurement) -> Sample:
         raise BadInput(
             f"Measurement {measurement.name} has {len(measurement.layers)} layers; its network has {len(counts)}. Measure it again."
         )
-    return Sample(measurement, made, counts, works(made, counts))
+    return Sample(measurement, made, counts, works(made, counts, [layer.activity for layer in measurement.layers]))
 
 
 def all_parts(config: AcceleratorConfig) -> tuple[Part, ...]:
@@ -54,18 +57,20 @@ def all_parts(config: AcceleratorConfig) -> tuple[Part, ...]:
 
 @dataclass
 class Rows:
-    """Equations of one family and one unit cost: features, what was measured, and the scale an error is relative to."""
+    """Equations of one family and one unit cost: features, what was measured, the scale an error is relative to, whose circuit it was."""
 
     features: list[Features] = field(default_factory=list)
     measured: list[float] = field(default_factory=list)
     scale: list[float] = field(default_factory=list)
+    circuits: list[str] = field(default_factory=list)
 
-    def add(self, features: Features, measured: float, scale: float) -> None:
+    def add(self, features: Features, measured: float, scale: float, circuit: str = "") -> None:
         self.features.append(features)
         self.measured.append(measured)
         self.scale.append(scale)
+        self.circuits.append(circuit)
 
-    def solve(self) -> Features:
+    def solve(self, ridge: float = 0.0) -> Features:
         """Unit costs by feature, none below zero."""
         names = sorted({name for row in self.features for name in row})
         if not names or not self.measured:
@@ -75,72 +80,109 @@ class Rows:
         matrix, target = matrix * weight[:, None], np.array(self.measured) * weight
         size = np.sqrt((matrix**2).sum(axis=0))
         size[size == 0] = 1.0
-        found, _ = nnls(matrix / size, target)
+        matrix = np.concatenate([matrix / size, ridge**0.5 * np.eye(len(names))])
+        found, _ = nnls(matrix, np.concatenate([target, np.zeros(len(names))]))
         return dict(zip(names, (found / size).tolist(), strict=True))
+
+    def ratios(self, costs: Features, doubt: float) -> dict[str, float]:
+        """Measured over predicted of each circuit, the family counting as `doubt` equations."""
+        sums: dict[str, list[tuple[float, float]]] = {}
+        for features, measured, scale, circuit in zip(self.features, self.measured, self.scale, self.circuits, strict=True):
+            if circuit and (predicted := dot(features, costs)) > 0:
+                sums.setdefault(circuit, []).append((measured / scale, predicted / scale))
+        found = {}
+        for circuit, pairs in sums.items():
+            measured, predicted = (sum(values) for values in zip(*pairs, strict=True))
+            prior = doubt * predicted / len(pairs)
+            found[circuit] = (measured + prior) / (predicted + prior)
+        return found
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """Of one circuit: measured over its family's prediction."""
+
+    area: float = 1.0
+    settled: float = 1.0
+    glitches: float = 1.0
 
 
 @dataclass(frozen=True)
 class UnitCosts:
-    """Of one family: flip-flops and um2 by feature, pJ per flip-flop and cycle, nW per um2, pJ by event."""
+    """Of one family: flip-flops and um2 by feature, pJ per flip-flop and cycle, nW per um2, pJ by event; ratios by circuit."""
 
     flips: Features
     area: Features
     clock_pj: float
     leakage_nw: float
-    dynamic: Features
+    settled: Features
+    glitches: Features
+    circuits: Mapping[str, Ratios]
+
+    def ratios(self, circuit: str) -> Ratios:
+        return self.circuits.get(circuit, Ratios())
 
 
 def dot(features: Features, costs: Features) -> float:
     return sum(value * costs.get(name, 0.0) for name, value in features.items())
 
 
+KINDS = ("flips", "area", "clock", "leakage", "settled", "glitches")
+
+
 @dataclass(frozen=True)
 class Equations:
     """What one measurement says about each family."""
 
-    flips: dict[str, Rows]
-    area: dict[str, Rows]
-    clock: dict[str, Rows]
-    leakage: dict[str, Rows]
-    dynamic: dict[str, Rows]
+    flips: dict[str, Rows] = field(default_factory=dict)
+    area: dict[str, Rows] = field(default_factory=dict)
+    clock: dict[str, Rows] = field(default_factory=dict)
+    leakage: dict[str, Rows] = field(default_factory=dict)
+    settled: dict[str, Rows] = field(default_factory=dict)
+    glitches: dict[str, Rows] = field(default_factory=dict)
 
 
 def equations(item: Sample) -> Equations:
-    result = Equations({}, {}, {}, {}, {})
-    m = item.measurement
+    result, m = Equations(), item.measurement
     for part in all_parts(item.config):
         measured = m.parts.get(part.key)
         area, flips = (measured.area_um2, measured.flip_flops) if measured else (0.0, 0)
         if part.flips:
             result.flips.setdefault(part.family, Rows()).add(part.flips, flips, max(flips, 1))
         if part.area:
-            result.area.setdefault(part.family, Rows()).add(part.area, area, max(area, 1e-3 * m.area_um2))
+            result.area.setdefault(part.family, Rows()).add(part.area, area, max(area, 1e-3 * m.area_um2), part.circuit)
         for layer, work in zip(m.layers, item.work, strict=True):
             whole = sum(sum(causes) for causes in layer.energy.values())
             clock, leakage, settled, glitches = layer.energy.get(part.key, (0.0, 0.0, 0.0, 0.0))
-            moved = settled + glitches
-            scale = clock + leakage + moved + FLOOR * whole
+            scale = clock + leakage + settled + glitches + FLOOR * whole
             if flips:
                 result.clock.setdefault(part.family, Rows()).add({"cycle": flips * layer.cycles}, clock, scale)
             if area:
                 leaked = {"area": area * layer.cycles * m.clock_ns * 1e-6}
                 result.leakage.setdefault(part.family, Rows()).add(leaked, leakage, scale)
-            if events := dynamic(item.config, part, work.operator):
+            if events := dynamic(item.config, part, work.operator, layer.activity):
                 basis = dict(zip(BASIS, work.basis, strict=True))
-                counted = {feature: times * basis[name] for feature, (name, times) in events.items()}
-                result.dynamic.setdefault(part.family, Rows()).add(counted, moved, scale)
+                counted = {feature: sum(times * basis[name] for name, times in numbers.items()) for feature, numbers in events.items()}
+                result.settled.setdefault(part.family, Rows()).add(counted, settled, scale, part.circuit)
+                if layer.timed:
+                    result.glitches.setdefault(part.family, Rows()).add(counted, glitches, scale, part.circuit)
     return result
 
 
 def fit(found: Sequence[Equations]) -> dict[str, UnitCosts]:
     """Unit costs of every family that the measurements hold."""
-    families = sorted({family for item in found for rows in (item.area, item.dynamic) for family in rows})
+    families = sorted({family for item in found for rows in (item.area, item.settled) for family in rows})
     costs = {}
     for family in families:
-        flips, area, clock, leakage, moved = (
-            _joined(getattr(item, name).get(family) for item in found).solve() for name in ("flips", "area", "clock", "leakage", "dynamic")
-        )
-        costs[family] = UnitCosts(flips, area, clock.get("cycle", 0.0), leakage.get("area", 0.0), moved)
+        rows = {name: _joined(getattr(item, name).get(family) for item in found) for name in KINDS}
+        solved = {name: rows[name].solve(RIDGE if name in ("settled", "glitches") else 0.0) for name in KINDS}
+        seen = {name: rows[name].ratios(solved[name], 0.0 if name == "area" else DOUBT) for name in ("area", "settled", "glitches")}
+        circuits = {
+            circuit: Ratios(**{name: ratios[circuit] for name, ratios in seen.items() if circuit in ratios})
+            for circuit in sorted({circuit for ratios in seen.values() for circuit in ratios})
+        }
+        clock, leakage = solved["clock"].get("cycle", 0.0), solved["leakage"].get("area", 0.0)
+        costs[family] = UnitCosts(solved["flips"], solved["area"], clock, leakage, solved["settled"], solved["glitches"], circuits)
     return costs
 
 
@@ -151,4 +193,5 @@ def _joined(many: Iterable[Rows | None]) -> Rows:
             result.features += rows.features
             result.measured += rows.measured
             result.scale += rows.scale
+            result.circuits += rows.circuits
     return result

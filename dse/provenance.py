@@ -11,7 +11,9 @@ from gatewright.dse.events import dynamic
 from gatewright.dse.fit import Equations, Rows, Sample, all_parts
 from gatewright.dse.heldout import HeldOut
 from gatewright.dse.space import BUFFERS
+from gatewright.dse.work import Work
 from gatewright.hw.config import AcceleratorConfig, Operator
+from gatewright.sw.counts import Counts
 
 NEAREST = 3
 SIZES = ("rows", "cols", "operand_bits", "accumulator_bits", "accumulator_depth", "pipeline_stages")
@@ -101,8 +103,12 @@ def unmeasured(model: CostModel, config: AcceleratorConfig, operators: Iterable[
     """Features of flip-flops, area and events that no measured accelerator has: the model takes them as free."""
     missing: dict[str, None] = {}
     for part in all_parts(config):
-        moved = {feature: times for operator in operators for feature, (_, times) in dynamic(config, part, operator).items()}
-        for kind, features in (("flips", part.flips), ("area", part.area), ("dynamic", moved)):
+        moved: dict[str, float] = {}
+        for operator in operators:
+            activity, _ = model.activity(Work(operator, Counts(), 1.0), config.operand_bits)
+            events = dynamic(config, part, operator, activity)
+            moved |= {feature: max(map(abs, numbers.values())) for feature, numbers in events.items()}
+        for kind, features in (("flips", part.flips), ("area", part.area), ("settled", moved)):
             known = {name for rows in _rows(model, kind, part.family) for row in rows.features for name, value in row.items() if value}
             missing |= {f"{part.family}: {kind} by {name}": None for name, value in features.items() if value and name not in known}
     return tuple(missing)

@@ -6,6 +6,7 @@ from math import ceil
 
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.instructions import OutputMode
+from gatewright.sw.activity import Activity
 from gatewright.sw.counts import Counts
 from gatewright.sw.layers import Layer
 from gatewright.sw.schedule import Schedule, next_operator
@@ -40,28 +41,40 @@ RAW_BYTES = 4
 class Work:
     """What one layer does on a configuration: its operator, exact counts, the part of the lanes its channels fill, what becomes of sums.
 
-    Without `filled`, the part of the lanes with useful products stands for it.
+    Without `filled`, the part of the lanes with useful products stands for it. `activity`: how much its operands move; None: unknown.
     """
 
     operator: Operator
     counts: Counts
     filled: float | None = None
     mode: OutputMode = OutputMode.REQUANTISE
+    activity: Activity | None = None
 
     @classmethod
-    def of(cls, layer: Layer, counts: Counts, config: AcceleratorConfig, following: Operator | None) -> "Work":
+    def of(
+        cls, layer: Layer, counts: Counts, config: AcceleratorConfig, following: Operator | None, activity: Activity | None = None
+    ) -> "Work":
         """`following`: the next layer's operator, None after the last, whose results are raw."""
         lanes = config.lanes(layer.operator)
         one_bit = following is not None and following.activation_bits == 1
         mode = OutputMode.RAW if following is None else OutputMode.SIGN if one_bit else OutputMode.REQUANTISE
-        return cls(layer.operator, counts, layer.C / (lanes * ceil(layer.C / lanes)), mode)
+        return cls(layer.operator, counts, layer.C / (lanes * ceil(layer.C / lanes)), mode, activity)
+
+    @property
+    def useful(self) -> float:
+        """The part of the grid's lanes that make useful products while it works."""
+        return self.counts.products / self.counts.slots if self.counts.slots else 0.0
+
+    @property
+    def useful_lanes(self) -> float:
+        """The part of an element's lanes that have a channel."""
+        return self.useful if self.filled is None else self.filled
 
     @property
     def basis(self) -> tuple[float, ...]:
         """The numbers that `BASIS` names."""
         n = self.counts
-        useful = n.products / n.slots if n.slots else 0.0
-        filled = useful if self.filled is None else self.filled
+        useful, filled = self.useful, self.useful_lanes
         return (
             n.cycles,
             n.issues,
@@ -87,7 +100,9 @@ class Work:
         )
 
 
-def works(schedule: Schedule, counts: Sequence[Counts]) -> tuple[Work, ...]:
-    """The work of every layer of a schedule."""
+def works(schedule: Schedule, counts: Sequence[Counts], activities: Sequence[Activity | None] | None = None) -> tuple[Work, ...]:
+    """The work of every layer of a schedule; `activities` where its operands are known."""
     work, config = schedule.workload, schedule.config
-    return tuple(Work.of(layer, n, config, next_operator(work, i)) for i, (layer, n) in enumerate(zip(work.layers, counts, strict=True)))
+    known = activities or [None] * len(work.layers)
+    rows = enumerate(zip(work.layers, counts, known, strict=True))
+    return tuple(Work.of(layer, n, config, next_operator(work, i), activity) for i, (layer, n, activity) in rows)

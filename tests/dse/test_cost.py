@@ -119,7 +119,7 @@ def test_wrong_cycles_are_counted(model: CostModel) -> None:
 
 def test_a_prediction_adds_up(model: CostModel) -> None:
     item = model.samples[0]
-    found = model.predict(item.schedule)
+    found = model.predict(item.schedule, activities=[layer.activity for layer in item.measurement.layers])
     images = item.schedule.images
     assert found.metrics.energy_pj == pytest.approx(sum(sum(layer.values()) for layer in found.layers))
     assert found.metrics.area_um2 == pytest.approx(sum(found.area.values())) == pytest.approx(sum(model.area(item.config).values()))
