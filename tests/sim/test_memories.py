@@ -7,6 +7,8 @@ import pytest
 from gatewright.hw.errors import BadInput
 from gatewright.sim.memories import DRAM, MemoryCost, ihp130_memories, least_area
 
+from gatewright.sim.register_files import register_file
+
 
 @pytest.fixture(scope="module")
 def memories():
@@ -71,6 +73,14 @@ def test_the_least_of_several_ways(memories):
     small, large = memories.macro_for(64, 16), memories.macro_for(256, 32)
     assert least_area([large, small]) == small
     assert least_area([small, small.replace(read_pj=1.0)]).read_pj == 1.0
+
+
+def test_register_files_are_the_smaller_choice_for_a_few_words(memories):
+    """A flip-flop of IHP has 49 um2: 4 x 8 bits take a few thousand um2, 64 x 64 more than 200,000; the smallest macro takes 38,148."""
+    few, many = ([memories.macro_for(*size), register_file(*size)] for size in ((4, 8), (64, 64)))
+    assert least_area(few).provenance == "measured"
+    assert least_area(few).area_um2 > 32 * 48.9888
+    assert least_area(many).provenance == "cited"
 
 
 def _bits(tile):
