@@ -6,7 +6,6 @@ import pytest
 
 from gatewright.hw.errors import BadInput
 from gatewright.sim.memories import DRAM, MemoryCost, ihp130_memories, least_area
-
 from gatewright.sim.register_files import register_file
 
 
