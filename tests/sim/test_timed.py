@@ -195,6 +195,15 @@ def test_some_cycles_and_streams_are_timed() -> None:
         GateSimulation(netlist, LIBRARY, 64).count(timed=1)
 
 
+def test_more_streams_than_a_machine_word_has_bits() -> None:
+    netlist, given = synthesise(MAC, "mac", TECHNOLOGY.liberty_files()), stimulus("mac", 20, 100, seed=8)
+    known = delays(netlist, TECHNOLOGY)
+    parts = [slice(0, 100), slice(0, 64), slice(64, 100)]
+    runs = [simulate(netlist, LIBRARY, {n: v[:, part] for n, v in given.items()}, delays=known).toggles.timed for part in parts]
+    whole, *rest = (run.toggles for run in runs if run is not None)
+    assert whole.tolist() == sum(rest, start=np.int64(0)).tolist()
+
+
 def test_ending_at_another_value_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """The check of every timed cycle: here a cell's function differs between the two ways of evaluating it."""
     netlist, code = hazard(), Kernels.code
