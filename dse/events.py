@@ -136,6 +136,9 @@ def _element(s: Shape, part: Part, operator: Operator, activity: Activity) -> Ev
         "sum": total,
         "sum.choice": _scaled(total, len(s.paths) > 1),
         "slices": moves.tree(inner + 1, outer + 1, n),
+        "tree": moves.tree(1, outer + 1, n),
+        "tree.choice": moves.tree(1, outer + 1, n * (len(s.paths) > 1)),
+        "tree.unregistered": moves.tree(1, outer + 1, n * (c.pipeline_stages == 0)),
         "carry": moves.element("sum_sign", n * (c.accumulator_bits - s.sums[path])),
         "accumulate": added,
         "accumulate.file": _scaled(added, c.accumulator_depth),
@@ -176,7 +179,8 @@ def _lanes(s: Shape, part: Part, operator: Operator, activity: Activity) -> Even
     found |= {"tree": moves.tree(1, levels + 1, n), "sum": moves.tree(levels, levels + 1, n)}
     if not _streaming(operator) and w > 1:
         found |= {"activation.fanout": _scaled(found["activation"], w), "weight.fanout": _scaled(found["weight"], a)}
-    return {**_apart(found, activity.filled), "lanes": {"issues": lanes}}
+    dense = {f"{name}.dense": _worked(_scaled(found[name], activity.filled), activity.filled) for name in ("product", "tree")}
+    return {**_apart(found, activity.filled), **dense, "lanes": {"issues": lanes}}
 
 
 def _mine(s: Shape, part: Part, operator: Operator) -> bool:
@@ -195,15 +199,16 @@ def _encoder(s: Shape, part: Part, operator: Operator, activity: Activity) -> Ev
         return {}
     side: Side = "weight" if "weight" in part.key else "activation"
     lanes = s.config.lanes(operator)
-    numbers = _played(operator, side) * part.instances * lanes
-    moves = _Moves(operator, activity)
+    numbers = {"issues": _played(operator, side) * part.instances * lanes}
+    moves, source = _Moves(operator, activity), f"{operator.source}.{side}"
+    filled = {"issues" if _dense(operator) else "filled_issues": numbers["issues"]}
     encoded, words = moves.lane(side, part.instances * lanes), moves.word(side, part.instances * lanes * operator.width)
-    filled = {"issues" if _dense(operator) else "filled_issues": numbers}
     return {
-        f"numbers.{operator.source}": {"issues": numbers},
-        f"numbers.filled.{operator.source}": filled,
+        f"numbers.{source}": numbers,
+        f"numbers.filled.{source}": filled,
         f"encoded.{operator.source}": encoded,
         f"words.{operator.source}": words,
+        "chosen": _scaled(numbers, operator.adder == "mux"),
         "bits": {"issues": part.instances * s.config.operand_bits},
     }
 
@@ -213,12 +218,16 @@ def _source(s: Shape, part: Part, operator: Operator, activity: Activity) -> Eve
         return {}
     side: Side = "activation" if "activation" in part.key else "weight"
     others, numbers = s.config.rows if side == "activation" else s.config.cols, _played(operator, side)
-    return {"play": {"issues": numbers}, "fanout": {"issues": numbers * others * s.config.lanes(operator)}}
+    chosen = operator.width * (operator.adder == "mux")
+    selects = {"select": {"issues": chosen}, "select.fanout": {"issues": chosen * others}}
+    if side == "activation" and operator.source != "lfsr":  # the step's own bits: wires
+        return selects
+    return selects | {"play": {"issues": numbers}, "fanout": {"issues": numbers * others * s.config.lanes(operator)}}
 
 
 def _merge(s: Shape, part: Part, operator: Operator, activity: Activity) -> Events:
     c = s.config
-    streams = operator.source == "sobol"  # its numbers are the step's own bits: the grid drives the comparators
+    streams = operator.source in ("sobol", "counter")  # their numbers are the step's own bits: the grid drives the comparators
     return {
         "drain": {"sums": c.cols * c.accumulator_bits},
         "streams": {"issues": streams},

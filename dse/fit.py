@@ -24,6 +24,7 @@ from gatewright.sw.schedule import Schedule, schedule
 MEMORY_PORT = Part("memory_port", "memory_port", 1, {}, {})  # nets that memories drive: no cells, only energy
 FLOOR = 0.005  # of a layer's energy: parts below this share are fitted to that accuracy only
 RIDGE = 0.003  # how much unit costs that the measurements do not tell apart are drawn to zero, hence towards each other
+ROUNDING = 1e-9  # of the terms of a sum
 DOUBT = 1.0  # layers of its own a circuit needs, for its own ratio to weigh as much as its family
 
 
@@ -162,11 +163,18 @@ def equations(item: Sample) -> Equations:
                 result.leakage.setdefault(part.family, Rows()).add(leaked, leakage, scale)
             if events := dynamic(item.config, part, work.operator, layer.activity):
                 basis = dict(zip(BASIS, work.basis, strict=True))
-                counted = {feature: sum(times * basis[name] for name, times in numbers.items()) for feature, numbers in events.items()}
+                counted = {feature: _number(numbers, basis) for feature, numbers in events.items()}
                 result.settled.setdefault(part.family, Rows()).add(counted, settled, scale, part.circuit)
                 if layer.timed:
                     result.glitches.setdefault(part.family, Rows()).add(counted, glitches, scale, part.circuit)
     return result
+
+
+def _number(numbers: Mapping[str, float], basis: Mapping[str, float]) -> float:
+    """How often an event happens; differences that are rounding errors are none."""
+    terms = [times * basis[name] for name, times in numbers.items()]
+    total = sum(terms)
+    return total if abs(total) > ROUNDING * sum(map(abs, terms)) else 0.0
 
 
 def fit(found: Sequence[Equations]) -> dict[str, UnitCosts]:
