@@ -16,6 +16,7 @@ from gatewright.dse.closed_form import FIELDS, INNERS, MAPPING, NUMBERS, ORDERS,
 from gatewright.dse.cost import CostModel, Floats
 from gatewright.dse.work import BASIS, Work
 from gatewright.hw.config import AcceleratorConfig, Operator
+from gatewright.hw.errors import BadInput
 from gatewright.hw.instructions import LAYOUTS, LENGTH_BITS, Opcode
 from gatewright.sw.counts import Counts, busy
 from gatewright.sw.cycles import POST, START, TOKEN
@@ -138,10 +139,14 @@ class Batch:
         return len(self._problems) - 1
 
     def unit_costs(self, layer: Layer, config: AcceleratorConfig, following: Operator | None) -> Floats:
-        """Energy in pJ for one of each of the `TERMS`."""
+        """Energy in pJ for one of each of the `TERMS`. Raises BadInput if a cycle would give energy back: then fewer are no bound."""
         work = Work.of(layer, Counts(), config, following)
         found = _linear(work) @ self.model.weights(config, work, self.clock_ns)
-        return found + self.memories * _memories(config, self.model, self.clock_ns) if self.memories else found
+        if self.memories:
+            found += self.memories * _memories(config, self.model, self.clock_ns)
+        if found[0] < 0:
+            raise BadInput(f"In this cost model a cycle costs {found[0]:.3g} pJ, less than nothing. Calibrate with more measurements.")
+        return found
 
     @property
     def problems(self) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Which products a layer's instructions make, by walking every address: the buffers hold names in place of numbers.
 
-No count, no closed form and no loop bound of the mapper is used: loads fill the buffers as hw/fetch.py does, a COMPUTE adds its deltas to
+Weights that add nothing, in lanes of other groups, are no products. No count, no closed form and no loop bound of the mapper is used: loads fill the buffers as hw/fetch.py does, a COMPUTE adds its deltas to
 its addresses as hw/loop_nest.py does, results land where its strides say, and a STORE takes them to memory.
 """
 
@@ -88,7 +88,7 @@ class Walk:
 
     def compute(self, f: dict[str, int]) -> dict[tuple[int, int], list[Product]]:
         """What is summed for each grid row and each place (in groups of `cols` bits) of the output buffer."""
-        config, limit = self.schedule.config, 1 << BUFFER_BITS
+        config, firsts, limit = self.schedule.config, self.schedule.tiling(0).reach.firsts, 1 << BUFFER_BITS
         counts = [f[f"last{level}"] + 1 for level in range(LEVELS)]
         sums: dict[tuple[int, int], list[Product]] = {}
         at = {"activation": f["activation_base"], "weight": f["weight_base"], "output": f["output_base"]}
@@ -103,12 +103,15 @@ class Walk:
             before = list(index)
             place = at["output"] + index[-1] * f["output_stride_a"]
             for row in range(f["last_row"] + 1):
-                n, y, x, word = self.activations[row][at["activation"] % config.activation_words]
+                held = at["activation"] % config.activation_words
                 summed = sums.setdefault((row, (place + row * f["output_stride_row"]) % limit), [])
                 for group, r, s, w, column in self.weights[at["weight"] % config.weight_words]:
-                    first = self.schedule.tiling(0).reach.firsts[group]
-                    assert word == first + w
-                    summed.append((n, group * config.cols + column, y, x, r, s, word, *index[3:5]))
+                    channel, word = group * config.cols + column, firsts[group] + w
+                    if word not in words_of(self.schedule, channel):
+                        continue  # lanes of other groups: weights that add nothing to whatever lies there
+                    n, y, x, found = self.activations[row][held]
+                    assert found == word
+                    summed.append((n, channel, y, x, r, s, word, *index[3:5]))
         return sums
 
     def store(self, f: dict[str, int], instruction: Instruction, sums: dict[tuple[int, int], list[Any]]) -> None:
@@ -137,6 +140,13 @@ class Walk:
                     self.made[(image, out_y, out_x, k, pool_y, pool_x, r, s, c)] += 1
 
 
+def words_of(schedule: Schedule, channel: int) -> range:
+    """Words of a pixel that hold an input of an output channel."""
+    layer = schedule.workload.layers[0]
+    lanes, first = schedule.config.lanes(layer.operator), channel // (layer.K // layer.groups) * layer.group_channels
+    return range(first // lanes, (first + layer.group_channels - 1) // lanes + 1)
+
+
 def complaint(schedule: Schedule) -> str | None:
     """Whether a schedule's first layer makes every product once, no other, and writes every word of its results once."""
     layer, t, images = schedule.workload.layers[0], schedule.tiling(0), schedule.images
@@ -147,11 +157,7 @@ def complaint(schedule: Schedule) -> str | None:
     pixels = list(product(range(images), range(layer.out_h), range(layer.out_w)))
     window = list(product(range(layer.pool_window), range(layer.pool_window), range(layer.R), range(layer.S)))
     wanted = Counter(
-        (*pixel, k, *place, t.reach.firsts[k // schedule.config.cols] + word)
-        for pixel in pixels
-        for k in range(layer.K)
-        for place in window
-        for word in range(t.reach.words)
+        (*pixel, k, *place, word) for pixel in pixels for k in range(layer.K) for place in window for word in words_of(schedule, k)
     )
     if walk.made != wanted:
         return f"{len(wanted - walk.made)} products are missing, {len(walk.made - wanted)} are too many"

@@ -23,7 +23,7 @@ from tests.dse.problems import Problem, drawn, random_problem
 SEEDS = st.integers(0, 2**32 - 1)
 PRODUCTS = 12_000  # of a problem that is walked
 quick = settings(max_examples=50, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-long = settings(quick, max_examples=1500)
+long = settings(quick, max_examples=1000)
 
 
 def accepted(seed: int, number: int, largest: int, products: int = 1 << 60) -> Iterator[tuple[Problem, Mapping, Schedule]]:
@@ -47,6 +47,7 @@ def test_every_product_is_made_once(seed: int) -> None:
 
 
 @pytest.mark.thorough
+@pytest.mark.timeout(3000)
 @long
 @given(SEEDS)
 def test_every_product_is_made_once_in_thousands_of_mappings(seed: int) -> None:
