@@ -7,6 +7,7 @@ from gatewright.dse import memories
 from gatewright.dse.cost import CLOCK_NS, CostModel, Priced
 from gatewright.dse.events import dynamic
 from gatewright.dse.explanation import Cause, Explanation, LayerCost, Row
+from gatewright.dse.features import Features
 from gatewright.dse.fit import dot
 from gatewright.dse.heldout import HeldOut, heldout
 from gatewright.dse.provenance import extrapolations, supports, unmeasured
@@ -17,12 +18,10 @@ from gatewright.sw.counts import Counts, count
 from gatewright.sw.occupancy import occupancy, traffic
 from gatewright.sw.schedule import Schedule
 
-TIMED, ZERO_DELAY = "glitches are in the unit costs", "glitches are left out of the unit costs"
+TIMED, ZERO_DELAY = "glitches are in the unit costs", "of some measurements or all, glitches were left out"
 
 
-def explain(
-    model: CostModel, schedule: Schedule, clock_ns: float = CLOCK_NS, activities: Sequence[Activity] | None = None
-) -> Explanation:
+def explain(model: CostModel, schedule: Schedule, clock_ns: float = CLOCK_NS, activities: Sequence[Activity] | None = None) -> Explanation:
     """Take a schedule's prediction apart; `activities` as in `CostModel.predict`. Raises BadInput for a part no measurement tells about."""
     config, counts = schedule.config, count(schedule)
     priced = model.priced(config)
@@ -39,7 +38,9 @@ def explain(
     for layer, n, work, accesses, occupied, moved in parts:
         logic = tuple(row for item in priced for row in _part(model, schedule, item, work, clock_ns) if row.pj)
         stored = tuple(row for row in _memories(model, schedule, accesses, n.cycles, clock_ns) if row.pj)
-        layers.append(LayerCost(layer, n, logic, stored, _external(schedule, n), occupied, moved))
+        layers.append(
+            LayerCost(layer, n, logic, stored, _external(schedule, n), occupied, moved, model.activity(work, config.operand_bits)[1])
+        )
     same = tuple(item.measurement.name for item in model.samples if item.config == config)
     return Explanation(
         schedule,
@@ -71,18 +72,20 @@ def _part(model: CostModel, schedule: Schedule, item: Priced, work: Work, clock_
         row("clock", "flip-flop cycles", flips * cycles, costs.clock_pj, {}),
         row("leakage", "um2 cycles", item.area_um2 * cycles, leaked, {}),
     ]
-    by_event: dict[str, dict[str, tuple[float, float]]] = {}
-    basis, unit_costs = dict(zip(BASIS, work.basis, strict=True)), item.dynamic
-    activity, _ = model.activity(work, schedule.config.operand_bits)
-    for feature, numbers in dynamic(schedule.config, part, work.operator, activity).items():
-        if len(numbers) > 1:  # what changes from operand pair to operand pair, several kinds of steps together
-            changes = sum(times * basis[name] for name, times in numbers.items())
-            rows.append(row("data", f"changes: {feature}", changes, unit_costs.get(feature, 0.0), {}))
-        for name, times in numbers.items() if len(numbers) == 1 else ():
-            by_event.setdefault(name, {})[feature] = (times, unit_costs.get(feature, 0.0))
-    for name, terms in by_event.items():
-        each = sum(times * pj for times, pj in terms.values())
-        rows.append(row("data", name.replace("_", " "), basis[name], each, {f: pair for f, pair in terms.items() if all(pair)}))
+    basis, activity = dict(zip(BASIS, work.basis, strict=True)), model.activity(work, schedule.config.operand_bits)[0]
+    events = dynamic(schedule.config, part, work.operator, activity)
+    causes: tuple[tuple[Cause, Features], ...] = (("settled", item.settled), ("glitches", item.glitches))
+    for cause, costs_of in causes:
+        by_event: dict[str, dict[str, tuple[float, float]]] = {}
+        for feature, numbers in events.items():
+            pj = costs_of.get(feature, 0.0)
+            if len(numbers) > 1:  # what changes from operand pair to operand pair, several kinds of steps together
+                rows.append(row(cause, f"changes: {feature}", sum(times * basis[name] for name, times in numbers.items()), pj, {}))
+            for name, times in numbers.items() if len(numbers) == 1 else ():
+                by_event.setdefault(name, {})[feature] = (times, pj)
+        for name, terms in by_event.items():
+            each = sum(times * pj for times, pj in terms.values())
+            rows.append(row(cause, name.replace("_", " "), basis[name], each, {f: pair for f, pair in terms.items() if all(pair)}))
     return rows
 
 
@@ -99,7 +102,7 @@ def _memories(model: CostModel, schedule: Schedule, accesses: memories.Accesses,
             ("writes", writes, cost.write_pj),
             ("idle cycles", buffer.number * cycles, cost.idle_pj + cost.leakage_nw * clock_ns * memories.NW_NS_PJ),
         ):
-            rows.append(Row("memories", buffer.name, "data", event, number, each, source, {}))
+            rows.append(Row("memories", buffer.name, "cited", event, number, each, source, {}))
     return rows
 
 
@@ -108,7 +111,7 @@ def _external(schedule: Schedule, n: Counts) -> Row:
     each = bits * DRAM.pj_per_bit
     source = f"{DRAM.name}, {DRAM.pj_per_bit:g} pJ a bit"
     return Row(
-        "external", "external memory", "data", "words", memories.external_words((n,)), each, source, {"bits": (bits, DRAM.pj_per_bit)}
+        "external", "external memory", "cited", "words", memories.external_words((n,)), each, source, {"bits": (bits, DRAM.pj_per_bit)}
     )
 
 
@@ -117,16 +120,12 @@ def _provenance(model: CostModel) -> dict[str, str]:
     found = [item.measurement for item in model.samples]
     tools = sorted({f"{name} {version}" for m in found for name, version in m.tools.items()})
     operands = sorted({m.operands for m in found})
-    timed = sum(all(layer.timed for layer in m.layers) for m in found)
-    activity = (
-        TIMED if timed == len(found) else ZERO_DELAY if not timed else f"{timed} of the measurements hold glitches, the others do not"
-    )
     return {
         "measurements": f"{len(found)} accelerators on gates",
         "technology": model.technology,
         "tools": ", ".join(tools),
         "operands": "; ".join(operands),
-        "activity": activity,
+        "activity": TIMED if model.timed else ZERO_DELAY,
         "memories": f"{model.memories.note}: {model.memories.source}",
         "external": DRAM.source,
     }

@@ -11,7 +11,7 @@ from gatewright.sw.layers import Layer
 from gatewright.sw.occupancy import Occupancy, Traffic
 from gatewright.sw.schedule import Schedule
 
-Cause = Literal["clock", "leakage", "data"]
+Cause = Literal["clock", "leakage", "settled", "glitches", "cited"]  # as `gatewright.sim.measurement` has them; memories are cited
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Row:
 
 @dataclass(frozen=True)
 class LayerCost:
-    """One layer of a run of the program: energies in pJ per run. `memories` is cited, `external` is one row or none."""
+    """One layer of a run of the program: energies in pJ per run. `activity`: whence is known how much operands move."""
 
     layer: Layer
     counts: Counts
@@ -47,6 +47,7 @@ class LayerCost:
     external: Row
     occupancy: Occupancy
     traffic: Traffic
+    activity: str
 
     @property
     def logic_pj(self) -> float:
@@ -80,6 +81,7 @@ class LayerCost:
             "counts": asdict(self.counts),
             "occupancy": asdict(self.occupancy),
             "traffic": asdict(self.traffic) | {"compulsory": self.traffic.compulsory},
+            "activity": self.activity,
             "predicted": self.by_block(),
         }
 

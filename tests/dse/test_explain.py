@@ -6,14 +6,23 @@ from pathlib import Path
 
 import pytest
 
+from gatewright.cli.common import parse_toml
 from gatewright.cli.main import main
+from gatewright.dse.config import RunConfig
 from gatewright.dse.cost import CostModel
-from gatewright.dse.explain import explain
+from gatewright.dse.explain import TIMED, explain
 from gatewright.dse.explanation import Explanation
+from gatewright.dse.explore import Result
+from gatewright.dse.finalists import Finalist
 from gatewright.dse.mapper import Mapper
+from gatewright.dse.prove import Layer as ProofLayer
+from gatewright.dse.prove import Proof, Verified
 from gatewright.dse.provenance import extrapolations, unmeasured
+from gatewright.dse.run import RESULT, create
 from gatewright.hw.config import AcceleratorConfig, integer, stochastic, xnor
 from gatewright.hw.errors import BadInput
+from gatewright.sw.accuracy import wilson
+from gatewright.sw.checkpoint import Recipe
 from gatewright.sw.counts import count
 from gatewright.sw.models import Architecture, workload
 
@@ -30,6 +39,22 @@ operators = ["int8", "xnor"]
 family = "vgg"
 widths = [6]
 operators = ["xnor", "int8"]
+"""
+SEARCH = """
+name = "made"
+[network]
+families = ["vgg"]
+widths = [8]
+depths = [1]
+[operators]
+choices = ["int8", "xnor"]
+[accelerator]
+rows = [2]
+cols = [4]
+[target]
+accuracy_min = 0.3
+[search]
+images = 2
 """
 
 
@@ -72,7 +97,7 @@ def test_measured_accelerators_add_up_too(model: CostModel) -> None:
 def test_counts_are_the_schedules(model: CostModel, found: Explanation) -> None:
     for layer, n in zip(found.layers, count(found.schedule), strict=True):
         assert layer.counts == n
-        exact = {row.event: row.count for row in layer.logic if row.cause == "data" and hasattr(n, row.event.replace(" ", "_"))}
+        exact = {row.event: row.count for row in layer.logic if row.cause == "settled" and hasattr(n, row.event.replace(" ", "_"))}
         assert exact == {event: getattr(n, event.replace(" ", "_")) for event in exact}
         assert {"issues", "beats", "instruction words", "stored words"} <= set(exact)
         reads = {row.part: row.count for row in layer.memories if row.event == "reads"}
@@ -89,6 +114,27 @@ def test_leakage_and_clock_stand_apart(model: CostModel, found: Explanation) -> 
     for now, then in zip(found.layers, slower.layers, strict=True):
         for a, b in zip(now.logic, then.logic, strict=True):
             assert b.pj == pytest.approx(a.pj * (2 if a.cause == "leakage" else 1))
+
+
+def test_glitches_stand_apart(model: CostModel) -> None:
+    """In measurements whose every part glitches by a fifth of what settles."""
+    glitching = []
+    for item in model.samples[::6]:
+        layers = []
+        for layer in item.measurement.layers:
+            energy = {part: (*causes[:3], 0.2 * causes[2]) for part, causes in layer.energy.items()}
+            layers.append(layer.replace(energy=energy, timed=1.0))
+        glitching.append(item.measurement.replace(layers=tuple(layers)))
+    timed = CostModel(glitching)
+    made = timed.samples[0].schedule
+    predicted, about = timed.predict(made).metrics, explain(timed, made)
+    sums = dict.fromkeys(("clock", "leakage", "settled", "glitches"), 0.0)
+    for row in (row for layer in about.layers for row in layer.logic):
+        sums[row.cause] += row.pj
+    assert sums["glitches"] == pytest.approx(0.2 * sums["settled"], rel=1e-6)
+    assert sum(sums.values()) / made.images == pytest.approx(predicted.energy_pj)
+    assert (sum(sums.values()) - sums["glitches"]) / made.images == pytest.approx(predicted.zero_delay_pj)
+    assert about.provenance["activity"] == TIMED
 
 
 def test_support_names_measurements_that_hold_the_family(model: CostModel, found: Explanation) -> None:
@@ -192,3 +238,78 @@ def test_the_command_refuses(
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", str(tmp_path)]) == 2
     assert "is not a run folder" in capsys.readouterr().err
+
+
+@pytest.fixture
+def run(model: CostModel, found: Explanation, tmp_path: Path) -> Path:
+    """A finished run whose gates were measured at half of what each block is predicted to take, and with glitches at as much."""
+    planned, predicted = found.schedule, model.predict(found.schedule)
+    config = RunConfig(**parse_toml(SEARCH, "search"))
+    layers = tuple(
+        ProofLayer(
+            name=layer.name, operator=layer.operator.name, shape="", products=1, cycles=1, counted=1, predicted=blocks, measured=blocks
+        )
+        for layer, blocks in zip(planned.workload.layers, predicted.layers, strict=True)
+    )
+    real = predicted.metrics.replace(origin="measured", activity="timed", zero_delay_pj=predicted.metrics.energy_pj / 2)
+    proof = Proof(
+        verified=Verified(images=1, mismatches=0, cycles_predicted=1, cycles_simulated=(1,)),
+        predicted=predicted.metrics.replace(energy_pj=123_000.0),
+        measured=real,
+        layers=layers,
+        area={},
+        technology="ihp130",
+        memories="",
+        model_technology="ihp130",
+        calibrated_on=44,
+        calibrated_here=False,
+        streams=1,
+        images=planned.images,
+        cells=1,
+    )
+    finalist = Finalist(
+        trial=0,
+        architecture=NETWORK,
+        config=CONFIG,
+        mappings=planned.mappings,
+        metrics=predicted.metrics,
+        recipe=Recipe(),
+        validation=wilson(1, 2),
+        test=wilson(1, 2),
+    )
+    result = Result(
+        name="made",
+        dataset="digits",
+        target="",
+        met=True,
+        best=0,
+        finalists=(finalist,),
+        proof=proof,
+        tally={},
+        combinations=1.0,
+        seconds={},
+        provenance={},
+    )
+    made = create(tmp_path, config, SEARCH)
+    made.write(RESULT, result.model_dump(mode="json"))
+    return made.folder
+
+
+def test_the_command_on_a_run(run: Path, model: CostModel, found: Explanation, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(run), "--json", "--quiet"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["images"] == 2
+    for layer, blocks in zip(record["layers"], model.predict(found.schedule).layers, strict=True):
+        assert layer["measured"] == pytest.approx({block: 2 * pj for block, pj in blocks.items()})
+        assert {block: layer["measured"][block] for block in layer["predicted"]} == pytest.approx(layer["predicted"])
+    assert main(["explain", str(run), "--quiet"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "without glitches (as predicted; blocks are measured with them); predicted +100.0%" in text
+    assert "The run's own model predicted 123.0 nJ" in text
+    assert "+0.0%" in text
+
+
+def test_a_run_that_has_not_finished_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / RESULT).unlink()
+    assert main(["explain", str(run)]) == 2
+    assert f"{run} has no {RESULT}" in capsys.readouterr().err
