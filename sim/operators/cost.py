@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from importlib import resources
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 from pydantic import Field
 
 from gatewright.hw.config import Operator
@@ -23,6 +25,7 @@ from gatewright.sim.technology import EMBEDDED, Technology, technology_named
 
 OPERAND_BITS = 64
 CLOCK_NS = 10.0
+TIMED_STREAMS = 8  # in which glitches are counted
 TOOLS = ("pyosys", "torch", "amaranth")
 LISTED = (
     *("int8", "int4", "int2", "int4x8", "bw8", "bw4", "xnor", "shift5x8", "mf_l1_8", "mf_mfnet_8"),
@@ -38,10 +41,11 @@ REFERENCE = "int8"  # published ratios are to it
 
 
 class Part(Noun):
-    """Some blocks: area, and energy for each product of the one element they belong to."""
+    """Some blocks: area, and energy for each product of the one element they belong to, with glitches and without."""
 
     area_um2: float = Field(ge=0, allow_inf_nan=False)
     energy_pj: float = Field(ge=0, allow_inf_nan=False)
+    zero_delay_pj: float = Field(ge=0, allow_inf_nan=False)
 
 
 class OperatorCost(Noun):
@@ -67,6 +71,10 @@ class OperatorCost(Noun):
     def energy_pj(self, sharing: int) -> float:
         """Of one product."""
         return self._shared(sharing, "energy_pj")
+
+    def zero_delay_pj(self, sharing: int) -> float:
+        """Of one product, without glitches."""
+        return self._shared(sharing, "zero_delay_pj")
 
     def _shared(self, n: int, what: str) -> float:
         return float(getattr(self.element, what) + getattr(self.edges, what) / n + getattr(self.sources, what) / n**2)
@@ -99,15 +107,17 @@ def measure_operator(operator: Operator, technologies: Sequence[Technology], see
 
 def _measure(made: Block, technology: Technology) -> OperatorCost:
     synthesis = synthesise(made.design, technology)
-    result = run_gates(synthesis, made.stimulus)
+    result = run_gates(synthesis, made.stimulus, timed=TIMED_STREAMS)
     made.check(result.outputs[made.output])
     report = energy(synthesis.netlist, result.toggles, technology, CLOCK_NS)
     areas, energies = synthesis.areas(1), report.by_path(1)
+    settled = replace(report, glitches=np.zeros_like(report.glitches)).by_path(1)
+    products = report.cycles * made.products_per_cycle
 
     def part(belongs: Callable[[str], bool]) -> Part:
         paths = [path for path in energies if belongs(path[0] if path else "")]
-        picojoules = sum(energies[path] for path in paths) / (report.cycles * made.products_per_cycle)
-        return Part(area_um2=sum(areas.get(path, 0.0) for path in paths), energy_pj=picojoules)
+        with_glitches, without = (sum(each[path] for path in paths) / products for each in (energies, settled))
+        return Part(area_um2=sum(areas.get(path, 0.0) for path in paths), energy_pj=with_glitches, zero_delay_pj=without)
 
     return OperatorCost(
         operator=made.operator.name,

@@ -16,13 +16,14 @@ def costs_table(costs: Sequence[OperatorCost], figures: Sequence[Published]) -> 
     by_name = {(cost.operator, cost.technology): cost for cost in costs}
     head = ["operator", "lanes", "cycles"]
     for technology in technologies:
-        head += [f"{technology} um2", "fJ", "MHz"]
+        head += [f"{technology} um2", "fJ", "without glitches", "MHz"]
     rows = []
     for operator in dict.fromkeys(cost.operator for cost in costs):
         each = [by_name[operator, technology] for technology in technologies]
         row = [operator, str(each[0].lanes), str(each[0].steps)]
         for cost in each:
-            row += [_short(cost.area_um2(SHARING)), _short(1e3 * cost.energy_pj(SHARING)), f"{cost.fmax_mhz_estimate:.0f}"]
+            femtojoules = [_short(1e3 * pj) for pj in (cost.energy_pj(SHARING), cost.zero_delay_pj(SHARING))]
+            row += [_short(cost.area_um2(SHARING)), *femtojoules, f"{cost.fmax_mhz_estimate:.0f}"]
         mine = [item for item in comparisons if item.operator == operator and item.quantity == "energy"]
         mine = [item for item in mine if item.sharing == mine[0].sharing]
         bases = [by_name[reference(), technology].element.energy_pj for technology in technologies]

@@ -93,12 +93,15 @@ def test_measure(monkeypatch: pytest.MonkeyPatch) -> None:
     (four,), (one,) = (measure_operator(operator, [ihp130()]) for operator in (integer(4), xnor()))
     assert (four.lanes, four.steps, one.lanes) == (8, 1, 32)
     assert four.energy_pj(1) > 3 * one.energy_pj(1) > 0
+    assert four.energy_pj(1) > four.zero_delay_pj(1) > 0
     assert four.area_um2(1) > one.area_um2(1) > 0
 
 
 def cost(name: str, energy: float, technology: str = "ihp130") -> OperatorCost:
     """An element of two lanes, whose edges cost a tenth of it and whose sources a hundredth."""
-    element, edges, sources = (Part(area_um2=100 * energy * part, energy_pj=energy * part) for part in (1.0, 0.1, 0.01))
+    element, edges, sources = (
+        Part(area_um2=100 * energy * part, energy_pj=energy * part, zero_delay_pj=energy * part / 2) for part in (1.0, 0.1, 0.01)
+    )
     return OperatorCost(
         operator=name, technology=technology, lanes=2, steps=1, element=element, edges=edges, sources=sources, fmax_mhz_estimate=100
     )
@@ -106,6 +109,7 @@ def cost(name: str, energy: float, technology: str = "ihp130") -> OperatorCost:
 
 def test_sharing() -> None:
     assert cost("int8", 1.0).energy_pj(1) == pytest.approx(1.11)
+    assert cost("int8", 1.0).zero_delay_pj(1) == pytest.approx(1.11 / 2)
     assert cost("int8", 1.0).energy_pj(2) == pytest.approx(1.0 + 0.05 + 0.0025)
     assert cost("int8", 1.0).area_um2(2) == pytest.approx(105.25 / 2)
 
@@ -162,8 +166,11 @@ def _without(*names: str) -> Callable[[list[dict[str, Any]]], list[dict[str, Any
         (lambda costs: [c for c in costs if (c["operator"], c["technology"]) != ("bw4", "asap7")], "bw4 in asap7 is missing"),
         (lambda costs: [*costs, costs[0]], "occurs twice"),
         (lambda costs: [{**costs[0], "fmax_mhz_estimate": float("nan")}, *costs[1:]], "fmax_mhz_estimate: Input should be"),
-        (lambda costs: [{**costs[0], "element": {"area_um2": float("inf"), "energy_pj": 1}}, *costs[1:]], "area_um2: Input should be"),
-        (lambda costs: [{**costs[0], "element": {"area_um2": 1, "energy_pj": 0}}, *costs[1:]], "has no energy"),
+        (
+            lambda costs: [{**costs[0], "element": {"area_um2": float("inf"), "energy_pj": 1, "zero_delay_pj": 1}}, *costs[1:]],
+            "area_um2: Input should be",
+        ),
+        (lambda costs: [{**costs[0], "element": {"area_um2": 1, "energy_pj": 0, "zero_delay_pj": 0}}, *costs[1:]], "has no energy"),
         (lambda costs: [{**costs[0], "lanes": 0}, *costs[1:]], "lanes: Input should be"),
         (lambda costs: 7, "not iterable"),
     ],
