@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from gatewright.hw.arithmetic import range_bits
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.datapath import Datapath, datapaths
 from gatewright.hw.operators import circuit
+from gatewright.hw.ranges import range_bits
 
 
 def _bits(limits: tuple[int, int]) -> int:

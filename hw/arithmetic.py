@@ -5,10 +5,7 @@ from collections.abc import Sequence
 from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib.wiring import In, Out
 
-
-def range_bits(low: int, high: int) -> int:
-    """Bits of a two's complement number that holds low..high."""
-    return max((-low - 1).bit_length() if low < 0 else 0, high.bit_length()) + 1
+from gatewright.hw.ranges import range_bits
 
 
 def lane_ports(encoded: tuple[int, int], sums: tuple[int, int]) -> dict[str, object]:

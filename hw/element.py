@@ -4,9 +4,10 @@ from amaranth.hdl import Array, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from gatewright.hw.arithmetic import balanced_sum, range_bits
+from gatewright.hw.arithmetic import balanced_sum
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.datapath import datapaths
+from gatewright.hw.ranges import range_bits
 
 
 class Element(wiring.Component):

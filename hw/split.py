@@ -16,9 +16,10 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-from gatewright.hw.arithmetic import balanced_sum, lane_ports, range_bits
+from gatewright.hw.arithmetic import balanced_sum, lane_ports
 from gatewright.hw.config import Operator
 from gatewright.hw.operators import circuit
+from gatewright.hw.ranges import range_bits
 
 NAME = "split"
 

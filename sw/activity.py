@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from gatewright.hw.arithmetic import range_bits
 from gatewright.hw.config import Operator
 from gatewright.hw.noun import Noun
+from gatewright.hw.ranges import range_bits
 from gatewright.hw.stochastic.sharing import PERIOD_BITS, selection
 from gatewright.sw import golden
 from gatewright.sw.integer import IntegerLayer, IntegerNetwork

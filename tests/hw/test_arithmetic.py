@@ -6,7 +6,8 @@ import pytest
 from amaranth.hdl import Module, Signal, signed
 from amaranth.sim import Simulator
 
-from gatewright.hw.arithmetic import balanced_sum, popcount, range_bits
+from gatewright.hw.arithmetic import balanced_sum, popcount
+from gatewright.hw.ranges import range_bits
 
 
 @pytest.mark.parametrize("low", range(-20, 1))
