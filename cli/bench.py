@@ -11,7 +11,7 @@ from gatewright.cli.common import Json, Output, Quiet, Seed
 if TYPE_CHECKING:
     from gatewright.dse.bench.base import Outcome
 
-Name = Annotated[str | None, typer.Argument(help="One benchmark; all of them if left out.", metavar="[NAME]")]
+Name = Annotated[str | None, typer.Argument(help="One benchmark; all of them if left out.", metavar="NAME")]
 Tiny = Annotated[bool, typer.Option("--tiny", help="The least work that runs every side: rates mean nothing, results are compared.")]
 BUSY = "The machine was busy (load {load} before, {after} after, {cores} cores): rates are too low, ratios rough."
 NOTE = (

@@ -38,7 +38,7 @@ def images(number: int) -> np.ndarray:
 
 def run_rtl(tiny: bool) -> tuple[list[Row], str]:
     made, _ = program(tiny)
-    few, many = images(2 if tiny else 20), images(4 if tiny else 5_000)
+    few, many = images(2 if tiny else 20), images(4 if tiny else 2_000)
     fast = network.simulate(made, few, quick=tiny)
     logits, cycles = cocotb_network.simulate(made, few, quick=tiny)
     equal("logits of the two simulations", fast.outputs[len(made.network.layers) - 1], logits)
@@ -74,7 +74,7 @@ def infer(network: QuantisedNetwork, codes: torch.Tensor) -> np.ndarray:
 
 def run_cycles(tiny: bool) -> tuple[list[Row], str]:
     made, _ = program(tiny)
-    many, times = images(4 if tiny else 5_000), 5 if tiny else 300
+    many, times = images(4 if tiny else 2_000), 5 if tiny else 300
     simulated = network.simulate(made, many[:2], quick=tiny)
     equal("predicted and simulated cycles", np.full(2, timing(made.schedule).cycles), simulated.cycles)
     sides: dict[str, Callable[[], float]] = {
