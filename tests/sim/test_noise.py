@@ -142,7 +142,7 @@ def test_gates_of_every_text_classify_and_wrong_ones_are_noticed() -> None:
     chosen, verilog = Probe(name="small", config=config, architecture=network, streams=4), system_verilog(config)
     for _, text, instances in texts(verilog, {"names": 1, "all": 1}):
         assert measure_text(chosen, text, instances, ihp130())["element"][0] > 0
-    wrong = re.sub(r"(module gatewright_lanes0.*?assign [^;]*\)) \+ (\$signed)", r"\1 - \2", verilog, count=1, flags=re.S)
+    wrong = re.sub(r"(module gatewright_lanes0.*?) \^ ", r"\1 | ", verilog, count=1, flags=re.S)
     assert wrong != verilog
     with pytest.raises(Mismatch):
         measure_text(chosen, wrong, {}, ihp130())
