@@ -1,8 +1,8 @@
 """Which products a layer's instructions make, by walking every address: the buffers hold names in place of numbers.
 
-Loads fill the buffers as hw/fetch.py does, a COMPUTE adds its deltas to its addresses as hw/loop_nest.py does, results land where its strides
-say, and a STORE takes them to memory. No count and no closed form of the mapper is used. Weights that add nothing, in lanes of other groups,
-make no product.
+Loads fill the buffers as hw/fetch.py does, a COMPUTE adds its deltas to its addresses as hw/loop_nest.py does, results land where its
+strides say, and a STORE takes them to memory. No count and no closed form of the mapper is used. Weights that add nothing, in lanes of
+other groups, make no product.
 """
 
 from collections import Counter
