@@ -13,8 +13,10 @@ from gatewright.hw.noun import Noun
 from gatewright.sim.metrics import Metrics
 from gatewright.sw import data
 from gatewright.sw.accuracy import Accuracy, accuracy
+from gatewright.sw.activity import IMAGES, Activity, activities
 from gatewright.sw.checkpoint import Recipe
 from gatewright.sw.data import Dataset
+from gatewright.sw.integer import IntegerNetwork
 from gatewright.sw.layers import Workload
 from gatewright.sw.mapping import Mapping
 from gatewright.sw.models import Architecture, workload
@@ -138,6 +140,20 @@ def evaluate(task: Task) -> Outcome:
     if rule := task.budget.excess(priced.metrics):
         return priced.replace(rule=rule)
     images = task.source.load()
-    trained = train(task.architecture, images, task.recipe)
-    reached = accuracy(trained.export(), images.validation, images.maximum)
-    return priced.replace(status="trained", accuracy=reached, metrics=priced.metrics.replace(accuracy=reached.value), recipe=task.recipe)
+    network = train(task.architecture, images, task.recipe).export()
+    reached = accuracy(network, images.validation, images.maximum)
+    metrics = known(network, priced, task.pricing, images).replace(accuracy=reached.value)
+    return priced.replace(status="trained", accuracy=reached, metrics=metrics, recipe=task.recipe)
+
+
+def known(network: IntegerNetwork, priced: Outcome, pricing: Pricing, images: Dataset) -> Metrics:
+    """The cost of a trained network: as priced, with its own operands on training images."""
+    assert priced.config is not None
+    planner, work = mapper(pricing), Workload(name=network.name, layers=tuple(layer.layer for layer in network.layers))
+    return planner.predict(planner.schedule(work, priced.config, priced.mappings), moved(network, priced.config, images)).metrics
+
+
+def moved(network: IntegerNetwork, config: AcceleratorConfig, images: Dataset) -> tuple[Activity, ...]:
+    """How much a network's operands move, on training images."""
+    taken = images.train.take(slice(0, IMAGES))
+    return activities(network, data.encode(network.layers[0].layer.operator, taken.images, images.maximum), config.operand_bits)

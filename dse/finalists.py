@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field
 
 from gatewright.dse.config import RunConfig
-from gatewright.dse.evaluate import Budget, Outcome, Pricing, Source, mapper
+from gatewright.dse.evaluate import Budget, Outcome, Pricing, Source, known
 from gatewright.dse.space import BITS_LEAST, BITS_MOST
 from gatewright.dse.study import Record
 from gatewright.hw.config import AcceleratorConfig
@@ -18,7 +18,7 @@ from gatewright.sw.accuracy import Accuracy, accuracy
 from gatewright.sw.checkpoint import Recipe, Trained
 from gatewright.sw.integer import IntegerNetwork
 from gatewright.sw.mapping import Mapping
-from gatewright.sw.models import Architecture, workload
+from gatewright.sw.models import Architecture
 from gatewright.sw.program import check_accumulator
 from gatewright.sw.train import train
 
@@ -83,15 +83,14 @@ def finish(
     integers = trained.export()
     assert priced.config is not None
     config = fit_accumulators(integers, priced.config)
-    planner = mapper(pricing)
-    planned = planner.schedule(workload(architecture), config, priced.mappings)
+    metrics = known(integers, priced.replace(config=config), pricing, images)
     validation = accuracy(integers, images.validation, images.maximum)
     return Finalist(
         trial=trial,
         architecture=architecture,
         config=config,
         mappings=priced.mappings,
-        metrics=planner.predict(planned).metrics.replace(accuracy=validation.value),
+        metrics=metrics.replace(accuracy=validation.value),
         recipe=recipe,
         validation=validation,
         test=accuracy(integers, images.test(), images.maximum),

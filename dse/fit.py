@@ -23,7 +23,7 @@ from gatewright.sw.schedule import Schedule, schedule
 
 MEMORY_PORT = Part("memory_port", "memory_port", 1, {}, {})  # nets that memories drive: no cells, only energy
 FLOOR = 0.005  # of a layer's energy: parts below this share are fitted to that accuracy only
-RIDGE = 0.003  # how much unit costs that the measurements do not tell apart are drawn to zero, hence towards each other
+RIDGE = 0.01  # how much unit costs that the measurements do not tell apart are drawn to zero, hence towards each other
 ROUNDING = 1e-9  # of the terms of a sum
 DOUBT = 1.0  # layers of its own a circuit needs, for its own ratio to weigh as much as its family
 

@@ -4,6 +4,7 @@ A layer's cost is predicted with the layer on its own, every load and every wait
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,7 @@ from gatewright.dse.space import BUFFERS
 from gatewright.dse.work import Work
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.errors import BadInput
+from gatewright.sw.activity import Activity
 from gatewright.sw.counts import count
 from gatewright.sw.layers import Layer, Workload
 from gatewright.sw.mapping import Mapping, no_mapping
@@ -87,8 +89,9 @@ class Mapper:
         """The whole network, with mappings of its choice unless some are given."""
         return schedule(work, config, chosen or self.map(work, config), self.images)
 
-    def predict(self, planned: Schedule) -> Prediction:
-        return self.model.predict(planned, clock_ns=self.clock_ns)
+    def predict(self, planned: Schedule, activities: Sequence[Activity] | None = None) -> Prediction:
+        """`activities`: how much the layers' operands move, where the network is trained."""
+        return self.model.predict(planned, self.clock_ns, activities)
 
     def certify(self, layer: Layer, config: AcceleratorConfig, following: Operator | None, objective: Objective = "energy") -> Certified:
         """The best of all legal mappings; equal costs go to fewer cycles, then to the first. Raises BadInput if there is none.

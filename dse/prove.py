@@ -9,7 +9,7 @@ import numpy as np
 
 from gatewright.dse.check import probe_check
 from gatewright.dse.config import Measure
-from gatewright.dse.evaluate import Pricing, Source, mapper
+from gatewright.dse.evaluate import Pricing, Source, mapper, moved
 from gatewright.dse.finalists import Finalist
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.noun import Noun
@@ -123,7 +123,7 @@ def on_gates(folder: Path, finalist: Finalist, pricing: Pricing, source: Source,
     codes = _codes(program, data.validation, streams * pricing.images, data.maximum)
     measured = measure(program, codes, process, how.clock_ns, netlist)
     planner = mapper(pricing)
-    predicted = planner.predict(program.schedule)
+    predicted = planner.predict(program.schedule, moved(program.network, finalist.config, data))
     layers = []
     for i, layer in enumerate(program.schedule.workload.layers):
         layers.append(

@@ -1,0 +1,90 @@
+"""Held-out errors as the tables of docs/calibration.md.
+
+    python -m gatewright.dse.calibration_table
+
+prints them, from the measurements that ship; with a file's path it puts them there.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+from gatewright.dse.cost import CostModel
+from gatewright.dse.heldout import HeldOut, Row, heldout, mean, share, worst
+from gatewright.sw.stochastic.measure import publish
+
+BEGIN, END = "<!-- heldout: begin -->\n", "<!-- heldout: end -->"
+ENERGY, ENERGY_WORST, AREA = 0.05, 0.12, 0.03  # targets of an operator: mean, worst, mean
+WHOLE_ENERGY, WHOLE_AREA = 0.08, 0.05  # of a complete accelerator
+
+
+def tables(errors: HeldOut) -> str:
+    """All tables, Markdown."""
+    return "\n\n".join((_summary(errors), _operators(errors), _families(errors))) + "\n"
+
+
+def beyond(errors: HeldOut) -> tuple[str, ...]:
+    """Operators that miss a target, mean area, mean energy or its worst."""
+    return tuple(name for name, rows in errors.by_operator().items() if _missed(rows))
+
+
+def _missed(rows: Sequence[Row]) -> str:
+    """Which targets an operator misses."""
+    energies = [row.energy_error for row in rows]
+    found = (("area", mean(row.area_error for row in rows) > AREA), ("energy", mean(energies) > ENERGY))
+    missed = [name for name, misses in (*found, ("worst", abs(worst(energies)) > ENERGY_WORST)) if misses]
+    return ", ".join(missed)
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+    ruler = ["---"] * left + ["---:"] * (len(headings) - left)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (headings, ruler, *rows))
+
+
+def _pair(rows: Iterable[Row], name: str) -> tuple[str, str]:
+    """Mean magnitude and worst of an error, where it is defined."""
+    known = [error for row in rows if (error := getattr(row, name)) is not None]
+    return (f"{mean(known):.1%}", f"{worst(known):+.1%}") if known else ("", "")
+
+
+def _summary(errors: HeldOut) -> str:
+    """Targets beside what was found."""
+    subjects = (
+        (f"complete accelerators ({len(errors.whole)})", errors.whole, WHOLE_AREA, WHOLE_ENERGY),
+        (f"operators in an accelerator ({len(errors.operators)})", errors.operators, AREA, ENERGY),
+    )
+    rows = [
+        (what, kind, f"{area if kind == 'area' else energy:.0%}", *_pair(found, name))
+        for what, found, area, energy in subjects
+        for kind, name in (("area", "area_error"), ("energy", "energy_error"), ("energy without glitches", "settled_error"))
+    ]
+    rows.append(("layers with wrong cycles", "", "0", str(errors.cycles_wrong), ""))
+    return _table(("what", "of", "target", "mean", "worst"), rows, left=2)
+
+
+def _operators(errors: HeldOut) -> str:
+    headings = ("operator", "missed", "accelerators", "area", "worst", "energy", "worst", "in", "without glitches", "worst")
+    rows = []
+    for name, found in errors.by_operator().items():
+        where = max(found, key=lambda row: abs(row.energy_error or 0.0)).name
+        energy, settled = _pair(found, "energy_error"), _pair(found, "settled_error")
+        rows.append((f"`{name}`", _missed(found), str(len(found)), *_pair(found, "area_error"), *energy, where, *settled))
+    return _table(headings, rows, left=2)
+
+
+def _families(errors: HeldOut) -> str:
+    headings = ("kind of block", "measured", "share of energy", "area", "worst", "energy", "worst", "without glitches", "worst")
+    families: Mapping[str, Sequence[Row]] = errors.families()
+    rows = []
+    for name, found in families.items():
+        pairs = (_pair(found, kind) for kind in ("area_error", "energy_error", "settled_error"))
+        rows.append((name, str(len(found)), f"{share(found, errors.whole):.1%}", *(cell for pair in pairs for cell in pair)))
+    return _table(headings, rows)
+
+
+def main(arguments: list[str]) -> None:
+    """The tables, printed or put into a page."""
+    publish(arguments, tables(heldout(CostModel.default())), BEGIN, END)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
