@@ -42,10 +42,9 @@ USEFUL = ("issues", "activation_reads", "weight_reads")
 TERMS = (*NUMBERS[:18], *(f"useful_{name}" for name in USEFUL), "switches")  # what energy is linear in; see dse.work.BASIS
 
 compiled = njit(cache=True, nogil=True, error_model="numpy")  # no divisor is zero
-inner = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)  # not called from Python: compiles sooner
 
 
-@inner
+@compiled
 def parts(size, part):  # type: ignore[no-untyped-def]
     """Parts that cover a size: its quotient, rounded up."""
     return -(-size // part)
@@ -104,14 +103,14 @@ def enumerate_legal(p, y_sizes, x_sizes, choices, found, fill):  # type: ignore[
     return number
 
 
-@inner
+@compiled
 def compute_cycles(blocks, cycles, beats, token, post):  # type: ignore[no-untyped-def]
     """See `sw.cycles.compute_cycles`. token: from a block's last issue to its first possible beat; post: from a beat to its write."""
     latency, step, jumps = cycles - 1 + token + beats, max(cycles, beats), (blocks - 1) // 2
     return post + latency + (blocks - 1) * step + max(0, jumps * (latency - 2 * step))
 
 
-@inner
+@compiled
 def span(i, grid, size, extent, pitch, window, padding, limit):  # type: ignore[no-untyped-def]
     """Tile i of an axis: grid rows in use, input pixels with padding, input pixels, output pixels."""
     left = extent - i * grid * size
@@ -122,20 +121,20 @@ def span(i, grid, size, extent, pitch, window, padding, limit):  # type: ignore[
     return used, length, max(0, min(limit - max(0, start), length - before)), min(left, used * size)
 
 
-@inner
+@compiled
 def interior(tiles, grid, pitch, window, padding, limit):  # type: ignore[no-untyped-def]
     """First and last of the tiles of an axis that touch no edge and are not the last, so that all are alike."""
     last = (limit + padding - (grid - 1) * pitch - window) // (grid * pitch)
     return parts(padding, grid * pitch), min(tiles - 2, last)
 
 
-@inner
+@compiled
 def load_row(inside, length, words, interval):  # type: ignore[no-untyped-def]
     """Cycles to load one row of a tile that holds some of the image: a request, then words; padding costs one cycle a word."""
     return (1 + interval * inside * words if inside else 0) + (length - inside) * words
 
 
-@inner
+@compiled
 def along(tiles, grid, size, extent, pitch, window, padding, limit, words, interval):  # type: ignore[no-untyped-def]
     """Sums over the tiles of an axis: input pixels with padding, input pixels, cycles of a row."""
     lengths, insides, cycles, i = 0, 0, 0, 0
@@ -150,7 +149,7 @@ def along(tiles, grid, size, extent, pitch, window, padding, limit, words, inter
     return lengths, insides, cycles
 
 
-@inner
+@compiled
 def step(total, outside, inside, count, stride, mask):  # type: ignore[no-untyped-def]
     """One loop of `reads`, taken from the outermost: reads so far, product of the loops outside, address moved by the loops inside."""
     inside -= (count - 1) * stride
@@ -159,7 +158,7 @@ def step(total, outside, inside, count, stride, mask):  # type: ignore[no-untype
     return total, outside * count, inside
 
 
-@inner
+@compiled
 def reads(p, m, groups, width, reach_words, over_channels, weights):  # type: ignore[no-untyped-def]
     """Words one COMPUTE of `groups` channel groups reads from a row's activation buffer, or with `weights` from a column's.
 
@@ -195,7 +194,7 @@ def reads(p, m, groups, width, reach_words, over_channels, weights):  # type: ig
     return total
 
 
-@inner
+@compiled
 def changed(n, y, x, before_n, before_y, before_x):  # type: ignore[no-untyped-def]
     """Words of the windows loaded when a tile uses n x y x x grid rows after one that used others; 0 if it used the same."""
     if n == before_n and y == before_y and x == before_x:
@@ -203,7 +202,7 @@ def changed(n, y, x, before_n, before_y, before_x):  # type: ignore[no-untyped-d
     return max(n * y * x, before_n * before_y * before_x)
 
 
-@inner
+@compiled
 def windows(tiles_n, tiles_y, tiles_x, m, last_n, last_y, last_x, passes):  # type: ignore[no-untyped-def]
     """How often the windows are loaded, and their words, in `passes` over all pixels. Only an axis's last tile uses fewer rows."""
     first_n, first_y, first_x = last_n, last_y, last_x
@@ -229,14 +228,14 @@ def windows(tiles_n, tiles_y, tiles_x, m, last_n, last_y, last_x, passes):  # ty
     return times + (passes - 1) * (a > 0), words + (passes - 1) * a
 
 
-@inner
+@compiled
 def stored(p, channels, first):  # type: ignore[no-untyped-def]
     """Memory words of one pixel of a tile with `channels` column groups from `first`."""
     values = channels * p.cols * 4 if p.raw else min(channels * p.cols, p.K - first * p.cols)
     return parts(values * p.output_width, p.operand_bits)
 
 
-@inner
+@compiled
 def tiling(p, m):  # type: ignore[no-untyped-def]
     """Tiles over images, output rows, output columns and channels, column groups of the last one; how often the pixels and how often the
     channels are loaded; words a column reads of a pixel, their step between column groups, operand pairs of a sum."""
@@ -253,7 +252,7 @@ def tiling(p, m):  # type: ignore[no-untyped-def]
     return tiles_n, tiles_y, tiles_x, tiles_k, last_groups, pixel_passes, channel_passes, reach_words, reach_stride, reduction
 
 
-@inner
+@compiled
 def axes(p, m):  # type: ignore[no-untyped-def]
     """Of the rows and of the columns: input pixels from one grid row's first to the next one's, input pixels of a grid row."""
     pitch_y, pitch_x = m[3] * p.pool_stride * p.stride, m[4] * p.pool_stride * p.stride
@@ -261,13 +260,13 @@ def axes(p, m):  # type: ignore[no-untyped-def]
     return pitch_y, pitch_y + overlap + p.R, pitch_x, pitch_x + overlap + p.S
 
 
-@inner
+@compiled
 def repeats(p, tiles_k, last_groups):  # type: ignore[no-untyped-def]
     """Linear loads of all channels once: weights and parameters of every tile, a ragged last column group's weights apart."""
     return 2 * tiles_k + (1 if p.K % p.cols and last_groups > 1 else 0)
 
 
-@inner
+@compiled
 def first_loads(p, m, tiles_k, last_groups, reduction):  # type: ignore[no-untyped-def]
     """Linear loads of the first tile's channels, and their words."""
     groups, weights, loads = m[5], m[5] * reduction * p.cols, 2
@@ -276,7 +275,7 @@ def first_loads(p, m, tiles_k, last_groups, reduction):  # type: ignore[no-untyp
     return loads, weights + groups * p.cols * (64 // p.operand_bits)
 
 
-@inner
+@compiled
 def count(p, m, out):  # type: ignore[no-untyped-def]
     """The `NUMBERS` of a legal mapping but for the cycles, into `out`."""
     tiles_n, tiles_y, tiles_x, tiles_k, last_groups, pixel_passes, channel_passes, reach_words, reach_stride, reduction = tiling(p, m)
@@ -330,7 +329,7 @@ def count(p, m, out):  # type: ignore[no-untyped-def]
     out[19] = images * (insides_y * row_cycles + (sizes_y - insides_y) * sizes_x * words)
 
 
-@inner
+@compiled
 def block(p, m, groups, reach_words):  # type: ignore[no-untyped-def]
     """Of a COMPUTE of `groups` column groups: blocks, cycles to accumulate one, sums in one."""
     blocks, held = groups * m[3] * m[4] * p.pool_window**2, 1
@@ -341,20 +340,20 @@ def block(p, m, groups, reach_words):  # type: ignore[no-untyped-def]
     return blocks, p.R * p.S * reach_words * held * p.steps, held
 
 
-@inner
+@compiled
 def computing(p, m, groups, reach_words, rows):  # type: ignore[no-untyped-def]
     """Cycles of a COMPUTE of `groups` column groups on `rows` grid rows, from its last word until its engine is free."""
     blocks, cycles, held = block(p, m, groups, reach_words)
     return p.start + compute_cycles(blocks, cycles, held * rows * (4 if p.raw else 1), p.token, p.post)
 
 
-@inner
+@compiled
 def waits(p, m, reduction, window_y, window_x):  # type: ignore[no-untyped-def]
     """Whether loads of weights and of activations wait for the grid: those that fill more than half a buffer."""
     return m[5] * reduction > p.weight_words // 2, window_y * window_x * p.words > p.activation_words // 2
 
 
-@inner
+@compiled
 def bound(p, m, out):  # type: ignore[no-untyped-def]
     """A lower bound of a legal mapping's cycles, from its `count`.
 
@@ -415,14 +414,14 @@ def bound(p, m, out):  # type: ignore[no-untyped-def]
     return max(channel, chain, storing) + (1 if p.raw else 0)
 
 
-@inner
+@compiled
 def send(request, compute_free, store_free, words, fetch, interval):  # type: ignore[no-untyped-def]
     """A STORE of `words`, whose own words take `fetch` cycles: when the next instruction may be requested, when the store is over."""
     last_word = max(request + 2 * interval, store_free) + fetch
     return last_word + 1, max(last_word + 1, compute_free) + 3 + (words - 1) * interval
 
 
-@inner
+@compiled
 def cycles(p, m, scratch):  # type: ignore[no-untyped-def]
     """Exact cycles of a legal mapping, equal to the first of `sw.counts.layer_ends` of the layer on its own.
 
@@ -525,7 +524,7 @@ def cycles(p, m, scratch):  # type: ignore[no-untyped-def]
     return store_free
 
 
-@inner
+@compiled
 def energy(p, n, cost):  # type: ignore[no-untyped-def]
     """Energy in pJ of a point with the numbers `n`: the `TERMS` times their cost."""
     total = 0.0

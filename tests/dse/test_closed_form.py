@@ -123,7 +123,7 @@ def test_cycles_of_a_computation() -> None:
             for beats in range(1, 40):
                 for stages in range(3):
                     given = blocks, cycles_of_a_block, beats
-                    assert compute_cycles.py_func(*given, TOKEN + stages, POST) == naive(*given, stages), given
+                    assert compute_cycles(*given, TOKEN + stages, POST) == naive(*given, stages), given
 
 
 def test_threads_change_nothing(model: CostModel) -> None:
