@@ -132,13 +132,19 @@ def _element(s: Shape, part: Part, operator: Operator, activity: Activity) -> Ev
     switched = max(_accumulators(s, change) for change in (activity.pixel, activity.channel))
     total = moves.tree(outer, outer + 1, n)
     added = moves.issue(n * sums)
+    arriving = moves.tree(outer - 1, outer + 1, n)  # the last sums, still on their way
     moving = {
         "sum": total,
         "sum.choice": _scaled(total, len(s.paths) > 1),
         "slices": moves.tree(inner + 1, outer + 1, n),
+        "arriving": arriving,
+        "arriving.choice": _scaled(arriving, len(s.paths) > 1),
+        "arriving.unregistered": _scaled(arriving, c.pipeline_stages == 0),
         "tree": moves.tree(1, outer + 1, n),
         "tree.choice": moves.tree(1, outer + 1, n * (len(s.paths) > 1)),
         "tree.unregistered": moves.tree(1, outer + 1, n * (c.pipeline_stages == 0)),
+        "products": moves.lane("product", n * c.lanes(operator)),
+        "products.choice": moves.lane("product", n * c.lanes(operator) * (len(s.paths) > 1)),
         "carry": moves.element("sum_sign", n * (c.accumulator_bits - s.sums[path])),
         "accumulate": added,
         "accumulate.file": _scaled(added, c.accumulator_depth),

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 
 from gatewright.dse import memories
 from gatewright.dse.calibration_plot import calibration_info, calibration_plot
+from gatewright.dse.calibration_table import BEGIN, END, beyond, tables
 from gatewright.dse.cost import CostModel
 from gatewright.dse.fit import Rows, Sample, sample
-from gatewright.dse.heldout import compare, compare_operators, cycles_wrong, heldout, mean
+from gatewright.dse.heldout import HeldOut, compare, compare_operators, cycles_wrong, heldout, mean
 from gatewright.dse.typical import NETWORK
 from gatewright.dse.work import Work
 from gatewright.hw.config import AcceleratorConfig, binary_weight, integer, multiplication_free, shift, stochastic, xnor
@@ -29,6 +31,11 @@ OPERATOR_AREA, OPERATOR_ENERGY = 0.03, 0.05  # mean of all operators
 @pytest.fixture(scope="module")
 def model() -> CostModel:
     return CostModel.default()
+
+
+@pytest.fixture(scope="module")
+def errors(model: CostModel) -> HeldOut:
+    return heldout(model)
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +100,7 @@ def test_an_unseen_accelerator_is_predicted(model: CostModel, unseen: Measuremen
     assert abs(whole.energy_error or 0) < ENERGY_BAND
 
 
-def test_heldout_errors_stay_within_their_bands(model: CostModel) -> None:
-    errors = heldout(model)
+def test_heldout_errors_stay_within_their_bands(model: CostModel, errors: HeldOut) -> None:
     assert sum(len(item.measurement.parts) for item in model.samples) >= 40
     assert errors.cycles_wrong == 0
     assert not errors.alone
@@ -209,14 +215,25 @@ def test_typical_activity_says_what_it_is_the_mean_of(model: CostModel) -> None:
     assert set(model.predict(planned, activities=known).activity) == {NETWORK}
 
 
-def test_the_plot_shows_every_accelerator_and_operator(model: CostModel) -> None:
-    errors = heldout(model)
+def test_the_plot_shows_every_accelerator_and_operator(model: CostModel, errors: HeldOut) -> None:
     info = calibration_info(errors)
     assert len(info.accelerators) == len(errors.whole)
     assert len(info.operators) == sum(len({work.operator for work in item.work}) for item in model.samples)
     assert info.inside[0] == sum(abs(row.energy_error or 1) <= 0.05 for row in errors.whole) / len(errors.whole)
     figure = calibration_plot(info)
     assert sum(len(trace.x) for trace in figure.data if trace.mode == "markers") == len(info.accelerators) + len(info.operators)
+
+
+def test_the_page_shows_the_shipped_measurements(errors: HeldOut) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "calibration.md").read_text(encoding="utf-8")
+    assert text.partition(BEGIN)[2].partition(END)[0] == tables(errors)
+
+
+def test_missed_targets_are_named(errors: HeldOut) -> None:
+    """The negative: an operator whose predictions are a seventh too high."""
+    assert set(beyond(errors)) < set(errors.by_operator())
+    wrong = tuple(replace(row, predicted_pj=1.15 * row.energy_pj) if row.part == "int8" else row for row in errors.operators)
+    assert "int8" in beyond(replace(errors, operators=wrong))
 
 
 def test_wrong_cycles_are_counted(model: CostModel) -> None:
