@@ -25,7 +25,7 @@ def lines_plot(info: Lines) -> go.Figure:
     """Lines on logarithmic axes; bars where a line would have two points or one."""
     figure = go.Figure()
     if max(len(line.x) for line in info.lines) <= BARS:
-        for i, x in enumerate(info.lines[0].x):
+        for i, x in enumerate(sorted({x for line in info.lines for x in line.x})):
             found = [(line.name, line.y[line.x.index(x)]) for line in info.lines if x in line.x]
             names, values = zip(*found, strict=True)
             figure.add_bar(x=values, y=names, orientation="h", name=f"{x:g}", marker_color=PALETTE[i])
