@@ -209,8 +209,6 @@ def load(path: Path) -> tuple[Measurement, ...]:
         record: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} is not a file of measurements ({error}). {remedy}") from None
-    if isinstance(record, dict) and record.get("format") == 1:
-        record = _with_glitches(record)
     if not isinstance(record, dict) or record.get("format") != FORMAT or not isinstance(record.get("measurements"), list):
         found = record.get("format") if isinstance(record, dict) else type(record).__name__
         raise BadInput(f"{path}: measurements have format {FORMAT}; got {found}. {remedy}")
@@ -218,14 +216,6 @@ def load(path: Path) -> tuple[Measurement, ...]:
         return tuple(Measurement(**fields) for fields in record["measurements"])
     except (BadInput, TypeError) as error:
         raise BadInput(f"{path} holds a damaged measurement: {error} {remedy}") from None
-
-
-def _with_glitches(record: dict[str, Any]) -> dict[str, Any]:
-    """Format 1, which knew no glitches, as format 2."""
-    for measurement in record["measurements"]:
-        for layer in measurement.get("layers", ()):
-            layer |= {"timed": 0.0, "energy": {part: [*causes, 0.0] for part, causes in layer["energy"].items()}}
-    return record | {"format": FORMAT}
 
 
 def shipped(technology: str = "ihp130") -> Path:

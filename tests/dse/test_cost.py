@@ -300,7 +300,8 @@ def test_measurements_of_two_technologies_are_refused(model: CostModel) -> None:
         ("{", "is not a file of measurements"),
         ("[]", "measurements have format 2; got list"),
         ('{"format": 7, "measurements": []}', "measurements have format 2; got 7"),
-        ('{"format": 1, "measurements": [{"name": "x"}]}', "holds a damaged measurement: .*config"),
+        ('{"format": 1, "measurements": []}', "measurements have format 2; got 1"),
+        ('{"format": 2, "measurements": [{"name": "x"}]}', "holds a damaged measurement: .*config"),
     ],
 )
 def test_damaged_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
