@@ -39,6 +39,16 @@ PLANS = {
         (16, 32, 64),
         (4, 8, 16),
     ),
+    "ulx3s": Plan(
+        AcceleratorConfig(
+            rows=1, cols=1, operators=_XNOR, activation_words=1024, weight_words=1024, output_words=1024, parameter_words=256
+        ),
+        ("int8", "xnor"),
+        (2,),
+        (4,),
+        (16, 32, 64, 128, 256),
+        (4, 8, 16, 32),
+    ),
 }
 
 _BENCH = """
