@@ -9,7 +9,22 @@ import typer
 from typer.exceptions import TyperException
 
 from gatewright import __version__
-from gatewright.cli import bench, board, calibrate, doctor, explain, explore, generate, map, measure, operators, platforms, regress, report, verify
+from gatewright.cli import (
+    bench,
+    board,
+    calibrate,
+    doctor,
+    explain,
+    explore,
+    generate,
+    map,
+    measure,
+    operators,
+    platforms,
+    regress,
+    report,
+    verify,
+)
 from gatewright.cli.common import DONE, INTERRUPTED, failure
 
 app = typer.Typer(
