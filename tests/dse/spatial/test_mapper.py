@@ -6,6 +6,7 @@ import pytest
 
 from gatewright.dse.spatial.hierarchy import Hierarchy
 from gatewright.dse.spatial.library import hierarchy as preset
+from gatewright.dse.spatial.library import network
 from gatewright.dse.spatial.mapper import OBJECTIVES, certify, value_of
 from gatewright.dse.spatial.nest import evaluate
 from gatewright.dse.spatial.padded import certify_padded
@@ -99,3 +100,12 @@ def test_padding_finds_what_a_prime_number_hides(objective):
         assert found.cost.cycles < certify(problem, hierarchy, objective).cost.cycles
     hurried = certify_padded(problem, hierarchy, objective, seconds=0.0)
     assert value_of(hurried.cost, objective) / best - 1 <= hurried.gap + 1e-12
+
+
+def test_resnet18_on_the_eyeriss_like_design_beats_the_best_published():
+    """Timeloop's best of 2,000 valid mappings a layer has energy x cycles 9.37e4 J x cycle; all our layers are proven optimal."""
+    found = [certify(layer, preset("eyeriss")) for layer in network("resnet18").layers]
+    assert all(one.certified for one in found)
+    energy, cycles = (sum(one.problem.count * getattr(one.cost, name) for one in found) for name in ("energy_pj", "cycles"))
+    assert energy * cycles * 1e-12 < 9.37e4
+    assert all(evaluate(one.problem, preset("eyeriss"), one.nest) == one.cost for one in found)
