@@ -52,6 +52,9 @@ def calibrate(
     if liberty and technology:
         raise BadInput("--liberty and --technology both name a library: give one of them.")
     process = technology_named(technology) if technology else None
+    for path in (out, plot):
+        if path:
+            files.check(path)
     output, start = Output(as_json, quiet), monotonic()
     chosen = _plan(plan) if plan else FULL
     if seed:

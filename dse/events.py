@@ -16,6 +16,8 @@ from gatewright.sw.activity import SUM_BITS, Activity, Toggles
 Numbers = Mapping[str, float]  # how often each number of the basis counts
 Events = Mapping[str, Numbers]  # by feature
 ALL, FILLED, USEFUL = "", "filled_", "useful_"
+SLICED = ("tree", "tree.dense", "product.dense")  # what is cheaper in a slice of an element's lanes
+DENSITY = 0.3  # of an activation's bits, ones: where signs of weights are spread over a divided lane
 
 
 def dynamic(config: AcceleratorConfig, part: Part, operator: Operator, activity: Activity) -> Events:
@@ -132,19 +134,20 @@ def _element(s: Shape, part: Part, operator: Operator, activity: Activity) -> Ev
     switched = max(_accumulators(s, change) for change in (activity.pixel, activity.channel))
     total = moves.tree(outer, outer + 1, n)
     added = moves.issue(n * sums)
+    kind = "count" if _streaming(operator) or operator.kind == "xnor" else "word"  # popcounts, or adders
     arriving = moves.tree(outer - 1, outer + 1, n)  # the last sums, still on their way
     moving = {
         "sum": total,
         "sum.choice": _scaled(total, len(s.paths) > 1),
         "slices": moves.tree(inner + 1, outer + 1, n),
-        "arriving": arriving,
-        "arriving.choice": _scaled(arriving, len(s.paths) > 1),
-        "arriving.unregistered": _scaled(arriving, c.pipeline_stages == 0),
-        "tree": moves.tree(1, outer + 1, n),
-        "tree.choice": moves.tree(1, outer + 1, n * (len(s.paths) > 1)),
-        "tree.unregistered": moves.tree(1, outer + 1, n * (c.pipeline_stages == 0)),
-        "products": moves.lane("product", n * c.lanes(operator)),
-        "products.choice": moves.lane("product", n * c.lanes(operator) * (len(s.paths) > 1)),
+        f"{kind}.arriving": arriving,
+        f"{kind}.arriving.choice": _scaled(arriving, len(s.paths) > 1),
+        f"{kind}.arriving.unregistered": _scaled(arriving, c.pipeline_stages == 0),
+        f"{kind}.tree": moves.tree(1, outer + 1, n),
+        f"{kind}.tree.choice": moves.tree(1, outer + 1, n * (len(s.paths) > 1)),
+        f"{kind}.tree.unregistered": moves.tree(1, outer + 1, n * (c.pipeline_stages == 0)),
+        f"{kind}.products": moves.lane("product", n * c.lanes(operator)),
+        f"{kind}.products.choice": moves.lane("product", n * c.lanes(operator) * (len(s.paths) > 1)),
         "carry": moves.element("sum_sign", n * (c.accumulator_bits - s.sums[path])),
         "accumulate": added,
         "accumulate.file": _scaled(added, c.accumulator_depth),
@@ -166,14 +169,28 @@ def _edge(s: Shape, part: Part, operator: Operator, activity: Activity) -> Event
     side: Side = "weight" if weight else "activation"
     lanes, others = part.instances * s.config.lanes(operator), s.config.rows if weight else s.config.cols
     kind, moves = "stream" if _streaming(operator) else "word", _Moves(operator, activity)
-    moved, stored = moves.lane(side, lanes), moves.word(side, lanes)
+    spread = operator.width if weight and operator.kind == "binary_weight" and s.paths[s.path_of(operator)].modes else 1
+    moved, stored = moves.lane(side, lanes * spread), moves.word(side, lanes)
     return {
-        **_apart({kind: moved, f"{kind}.{side}.fanout": _scaled(moved, others)}, activity.filled),
+        **_apart(
+            {kind: moved, f"{kind}.{side}.fanout": _scaled(moved, others), "load": _scaled(moved, others * _gates(s, operator, side))},
+            activity.filled,
+        ),
         "idle": _scaled(stored, len(s.paths)),
         "words": stored,
         "reads": {f"{side}_reads": part.instances},
         "issues": {"issues": part.instances * s.encoded[s.path_of(operator)][weight]},
     }
+
+
+def _gates(s: Shape, operator: Operator, side: Side) -> int:
+    """Inputs of gates in an element that one operand bit drives, about."""
+    other = operator.activation_bits if side == "weight" else operator.weight_bits
+    if s.paths[s.path_of(operator)].modes:
+        return operator.width
+    return {"int": other, "binary_weight": other, "shift": other - 1 if side == "activation" else other, "multiplication_free": 2}.get(
+        operator.kind, 1
+    )
 
 
 def _lanes(s: Shape, part: Part, operator: Operator, activity: Activity) -> Events:
@@ -185,7 +202,14 @@ def _lanes(s: Shape, part: Part, operator: Operator, activity: Activity) -> Even
     found |= {"tree": moves.tree(1, levels + 1, n), "sum": moves.tree(levels, levels + 1, n)}
     if not _streaming(operator) and w > 1:
         found |= {"activation.fanout": _scaled(found["activation"], w), "weight.fanout": _scaled(found["weight"], a)}
+    if s.paths[part.path].modes and operator.kind == "binary_weight":  # a weight is -1 or +1 in all bits of a part
+        found["weight"] = _scaled(found["weight"], operator.width)
+        found["weight.fanout"] = _scaled(found["weight"], a)
+        found["activation.fanout"] = _scaled(found["activation"], operator.width / 2)
+        found["partial"] = _added(found["activation.fanout"], _scaled(found["weight.fanout"], DENSITY))
     dense = {f"{name}.dense": _worked(_scaled(found[name], activity.filled), activity.filled) for name in ("product", "tree")}
+    if levels < s.config.lanes(operator).bit_length() - 1:  # a slice is too shallow for glitches to pile up
+        found, dense = ({f"slice.{name}" if name in SLICED else name: numbers for name, numbers in some.items()} for some in (found, dense))
     return {**_apart(found, activity.filled), **dense, "lanes": {"issues": lanes}}
 
 

@@ -102,17 +102,16 @@ def _lanes(s: Shape) -> list[Part]:
         if path.modes:
             family, features = "lanes.split", split_features(path)
         sliced = path.slices if s.config.pipeline_stages == 2 else 1
-        features = {**features, "slices": s.config.operand_bits * (sliced > 1), "sliced.lanes": s.config.lanes(operator) * (sliced > 1)}
         circuit_name = f"{path.name}:{s.config.operand_bits}:{sliced}" + "".join(f":{o.name}" for o in path.operators if path.modes)
         found.append(Part(f"lanes:{path.name}", family, s.elements, {}, _times(s.elements, features), operator, i, circuit_name))
     return found
 
 
 def split_features(path: Datapath) -> Features:
-    """Of one array that divides: its widest lanes, and a multiplexer for each mode at each partial product."""
+    """Of one array that divides: the partial products of its widest lanes."""
     lane = max(mode.width for mode in path.modes)
     lanes = path.operand_bits // lane
-    return {"partial": lanes * lane**2, "modes": lanes * lane**2 * len(path.modes), "lanes": lanes}
+    return {"partial": lanes * lane**2}
 
 
 def lane_features(operator: Operator, operand_bits: int) -> tuple[str, Features]:
@@ -127,7 +126,8 @@ def lane_features(operator: Operator, operand_bits: int) -> tuple[str, Features]
         most = (operator.exponents or 0) - 1
         return "lanes.shift", {"levels": lanes * (a + most) * most.bit_length(), "terms": lanes * (a + most), "lanes": lanes}
     if operator.kind == "multiplication_free":
-        return f"lanes.multiplication_free.{operator.variant}", {"terms": lanes * (w + a), "lanes": lanes}
+        silenced = lanes * (w + a) * (operator.zero_sign == 0)  # operands that a zero of the other one silences
+        return "lanes.multiplication_free", {"terms": lanes * (w + a), "silenced": silenced, "lanes": lanes}
     if circuit(operator).datapath(operator) == "xnor":
         return "lanes.xnor", {"bits": operand_bits}
     adder = "" if operator.adder == "exact" else f".{operator.adder}"

@@ -24,6 +24,9 @@ from gatewright.sw.schedule import Schedule, schedule
 MEMORY_PORT = Part("memory_port", "memory_port", 1, {}, {})  # nets that memories drive: no cells, only energy
 FLOOR = 0.005  # of a layer's energy: parts below this share are fitted to that accuracy only
 RIDGE = 0.01  # how much unit costs that the measurements do not tell apart are drawn to zero, hence towards each other
+GRID = ("lanes", "element", "edge")  # where elements without useful work go on with old data, which no one knows
+POOL = 0.003  # as much to those of all lanes together, where families are thin
+POOLED, STREAMS = "lanes.", "lanes.stochastic"
 ROUNDING = 1e-9  # of the terms of a sum
 DOUBT = 1.0  # layers of its own a circuit needs, for its own ratio to weigh as much as its family
 
@@ -58,43 +61,48 @@ def all_parts(config: AcceleratorConfig) -> tuple[Part, ...]:
 
 @dataclass
 class Rows:
-    """Equations of one family and one unit cost: features, what was measured, the scale an error is relative to, whose circuit it was."""
+    """Equations of one family and one unit cost: features, what was measured, the scale an error is relative to, whose circuit it was, and
+    how much the equation weighs."""
 
     features: list[Features] = field(default_factory=list)
     measured: list[float] = field(default_factory=list)
     scale: list[float] = field(default_factory=list)
     circuits: list[str] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
 
-    def add(self, features: Features, measured: float, scale: float, circuit: str = "") -> None:
+    def add(self, features: Features, measured: float, scale: float, circuit: str = "", weight: float = 1.0) -> None:
         self.features.append(features)
         self.measured.append(measured)
         self.scale.append(scale)
         self.circuits.append(circuit)
+        self.weights.append(weight)
 
-    def solve(self, ridge: float = 0.0) -> Features:
-        """Unit costs by feature, none below zero."""
+    def solve(self, ridge: float = 0.0, prior: Features | None = None) -> Features:
+        """Unit costs by feature, none below zero, drawn by `ridge` to those of `prior` (else to zero)."""
         names = sorted({name for row in self.features for name in row})
         if not names or not self.measured:
             return {}
         matrix = np.array([[row.get(name, 0.0) for name in names] for row in self.features])
-        weight = 1.0 / np.array(self.scale)
+        weight = np.array(self.weights) / np.array(self.scale)
         matrix, target = matrix * weight[:, None], np.array(self.measured) * weight
         size = np.sqrt((matrix**2).sum(axis=0))
         size[size == 0] = 1.0
         matrix = np.concatenate([matrix / size, ridge**0.5 * np.eye(len(names))])
-        found, _ = nnls(matrix, np.concatenate([target, np.zeros(len(names))]))
+        before = np.array([(prior or {}).get(name, 0.0) for name in names]) * size * ridge**0.5
+        found, _ = nnls(matrix, np.concatenate([target, before]))
         return dict(zip(names, (found / size).tolist(), strict=True))
 
     def ratios(self, costs: Features, doubt: float) -> dict[str, float]:
         """Measured over predicted of each circuit, the family counting as `doubt` equations."""
-        sums: dict[str, list[tuple[float, float]]] = {}
-        for features, measured, scale, circuit in zip(self.features, self.measured, self.scale, self.circuits, strict=True):
-            if circuit and (predicted := dot(features, costs)) > 0:
-                sums.setdefault(circuit, []).append((measured / scale, predicted / scale))
+        sums: dict[str, list[tuple[float, float, float]]] = {}
+        for i, circuit in enumerate(self.circuits):
+            if circuit and (predicted := dot(self.features[i], costs) / self.scale[i]) > 0:
+                weight = self.weights[i]
+                sums.setdefault(circuit, []).append((weight * self.measured[i] / self.scale[i], weight * predicted, predicted))
         found = {}
-        for circuit, pairs in sums.items():
-            measured, predicted = (sum(values) for values in zip(*pairs, strict=True))
-            prior = doubt * predicted / len(pairs)
+        for circuit, rows in sums.items():
+            measured, predicted, family = (sum(values) for values in zip(*rows, strict=True))
+            prior = doubt * family / len(rows)
             found[circuit] = (measured + prior) / (predicted + prior)
         return found
 
@@ -163,10 +171,11 @@ def equations(item: Sample) -> Equations:
                 result.leakage.setdefault(part.family, Rows()).add(leaked, leakage, scale)
             if events := dynamic(item.config, part, work.operator, layer.activity):
                 basis = dict(zip(BASIS, work.basis, strict=True))
+                weight = work.useful / work.useful_lanes if part.family.startswith(GRID) else 1.0
                 counted = {feature: _number(numbers, basis) for feature, numbers in events.items()}
-                result.settled.setdefault(part.family, Rows()).add(counted, settled, scale, part.circuit)
+                result.settled.setdefault(part.family, Rows()).add(counted, settled, scale, part.circuit, weight)
                 if layer.timed:
-                    result.glitches.setdefault(part.family, Rows()).add(counted, glitches, scale, part.circuit)
+                    result.glitches.setdefault(part.family, Rows()).add(counted, glitches, scale, part.circuit, weight)
     return result
 
 
@@ -181,9 +190,12 @@ def fit(found: Sequence[Equations]) -> dict[str, UnitCosts]:
     """Unit costs of every family that the measurements hold."""
     families = sorted({family for item in found for rows in (item.area, item.settled) for family in rows})
     costs = {}
+    shared = {name: _pooled(found, name) for name in ("settled", "glitches")}
     for family in families:
         rows = {name: _joined(getattr(item, name).get(family) for item in found) for name in KINDS}
-        solved = {name: rows[name].solve(RIDGE if name in ("settled", "glitches") else 0.0) for name in KINDS}
+        solved = {name: rows[name].solve() for name in ("flips", "area", "clock", "leakage")}
+        prior = shared if family.startswith(POOLED) and not family.startswith(STREAMS) else {}
+        solved |= {name: rows[name].solve(POOL if prior else RIDGE, prior.get(name)) for name in ("settled", "glitches")}
         seen = {name: rows[name].ratios(solved[name], 0.0 if name == "area" else DOUBT) for name in ("area", "settled", "glitches")}
         circuits = {
             circuit: Ratios(**{name: ratios[circuit] for name, ratios in seen.items() if circuit in ratios})
@@ -194,6 +206,14 @@ def fit(found: Sequence[Equations]) -> dict[str, UnitCosts]:
     return costs
 
 
+def _pooled(found: Sequence[Equations], kind: str) -> Features:
+    """Unit costs of all word lanes together."""
+    many = (
+        rows for item in found for name, rows in getattr(item, kind).items() if name.startswith(POOLED) and not name.startswith(STREAMS)
+    )
+    return _joined(many).solve(RIDGE)
+
+
 def _joined(many: Iterable[Rows | None]) -> Rows:
     result = Rows()
     for rows in many:
@@ -202,4 +222,5 @@ def _joined(many: Iterable[Rows | None]) -> Rows:
             result.measured += rows.measured
             result.scale += rows.scale
             result.circuits += rows.circuits
+            result.weights += rows.weights
     return result
