@@ -287,7 +287,7 @@ def test_operators_without_measurements_are_refused(model: CostModel) -> None:
     few = CostModel([m.measurement for m in model.samples if not any(o.source == "counter" or o.adder == "or" for o in m.config.operators)])
     for operator, family in ((stochastic(64, source="counter"), "source.counter"), (stochastic(64, adder="or"), "lanes.stochastic.or")):
         with pytest.raises(BadInput, match=f"Operator {operator.name} has no price. No measurement tells what {family} costs"):
-            model.check_operators([integer(8), operator])
+            few.check_operators([integer(8), operator])
 
 
 def test_measurements_of_two_technologies_are_refused(model: CostModel) -> None:
