@@ -17,10 +17,11 @@ from gatewright.dse.cost import CostModel, Floats
 from gatewright.dse.work import BASIS, Work
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.errors import BadInput
-from gatewright.hw.instructions import LAYOUTS, LENGTH_BITS, Opcode
+from gatewright.hw.instructions import LAYOUTS, Opcode
 from gatewright.sw.counts import Counts, busy
 from gatewright.sw.cycles import POST, START, TOKEN
 from gatewright.sw.layers import Layer
+from gatewright.sw.limits import ADDRESSES, COUNTS, LONGEST_LOAD, map_words
 from gatewright.sw.mapping import Mapping, Tiling, channel_choices, tile_sizes
 
 Integers = NDArray[np.integer]
@@ -55,7 +56,11 @@ def problem(layer: Layer, config: AcceleratorConfig, images: int, following: Ope
         "products": layer.products * images,
         "busy": busy(layer, config) * images,
         "lanes": config.lanes(layer.operator),
-        "longest_load": (1 << LENGTH_BITS) - 1,
+        "longest_load": LONGEST_LOAD,
+        "counts": COUNTS,
+        "addresses": ADDRESSES,
+        "map_words": map_words(one),
+        "pixel_words": one.pixel_words,
         "interval": config.memory_interval,
         "start": START,
         "token": TOKEN + config.pipeline_stages,

@@ -16,6 +16,7 @@ ORDERS = ("channels_outside", "pixels_outside")
 INNERS = ("none", "x", "channels")
 PIXELS_OUTSIDE = 1
 INNER_X, INNER_CHANNELS = 1, 2
+MOST_TABLES = 12  # different tables of windows of a layer, at most
 
 FIELDS = (
     # the layer and its place
@@ -27,6 +28,8 @@ FIELDS = (
     *("block_capacity", "longest_load", "interval", "linear_words", "image_words", "compute_words", "store_words"),
     # the circuits' latencies: `sw.cycles.START`, `TOKEN` with the pipeline, and `POST`
     *("start", "token", "post"),
+    # limits of the instruction set, and memory words of input and output and of a pixel of the latter
+    *("counts", "addresses", "map_words", "pixel_words"),
     # what is loaded for the layer that reads the results, before the last of them is stored; 0: nothing reads them
     *("reader_weights", "reader_parameters", "reader_waits"),
 )
@@ -56,8 +59,7 @@ def legal(p, m):  # type: ignore[no-untyped-def]
     grid, y, x, channels, inner = m[0] * m[1] * m[2], m[3], m[4], m[5], m[7]
     if grid > p.rows or channels > p.channel_groups or channels > p.parameter_words // 2 or not p.mappable:
         return False
-    weights = channels * (p.reduction_one if channels == 1 else p.reduction_many)
-    if weights > p.weight_words or p.cols * max(weights, channels * 64 // p.operand_bits) > p.longest_load:
+    if channels * (p.reduction_one if channels == 1 else p.reduction_many) > p.weight_words:
         return False
     window_y = ((y - 1) * p.pool_stride + p.pool_window - 1) * p.stride + p.R
     window_x = ((x - 1) * p.pool_stride + p.pool_window - 1) * p.stride + p.S
@@ -67,7 +69,92 @@ def legal(p, m):  # type: ignore[no-untyped-def]
         return False
     if (x if inner == INNER_X else channels if inner == INNER_CHANNELS else 1) > p.block_capacity or (p.pools and inner):
         return False
-    return channels >= p.channel_groups or channels * p.group_span * p.cols % p.operand_bits == 0
+    return (channels >= p.channel_groups or channels * p.group_span * p.cols % p.operand_bits == 0) and within(p, m)
+
+
+@compiled
+def within(p, m):  # type: ignore[no-untyped-def]
+    """Whether a mapping that keeps the other rules exceeds no limit of the instruction set; see `sw.limits.broken_limit`."""
+    reduction, columns, ragged = p.reduction_one if m[5] == 1 else p.reduction_many, m[5] * p.cols, p.K % p.cols
+    if ragged and m[5] == p.channel_groups:
+        columns = max(columns - p.cols, ragged)
+    if max(columns * reduction, m[5] * p.cols * 64 // p.operand_bits) > p.longest_load:
+        return False
+    pitch_y, window_y, pitch_x, window_x = axes(p, m)
+    if most_inside(m[1], m[3], p.out_h, pitch_y, window_y, p.padding, p.H, p.counts) >= p.counts:
+        return False
+    columns = most_inside(m[2], m[4], p.out_w, pitch_x, window_x, p.padding, p.W, p.counts)
+    if columns >= p.counts or columns * p.words > p.longest_load or stored(p, m[5], 0) > p.counts:
+        return False
+    if max(m[3] * p.out_w, m[4]) * p.pixel_words >= p.addresses:
+        return False
+    tiles = parts(p.images, m[0]) * parts(p.out_h, m[1] * m[3]) * parts(p.out_w, m[2] * m[4]) * parts(p.channel_groups, m[5])
+    constants = reduction * p.K + p.channel_groups * p.cols * (64 // p.operand_bits)
+    rest = p.map_words + constants + 1
+    most = rest + MOST_TABLES * p.rows + tiles * (4 * p.linear_words + p.image_words + p.compute_words + p.store_words)
+    return most < p.addresses or rest - 1 + program_words(p, m) < p.addresses
+
+
+@compiled
+def most_inside(grid, size, extent, pitch, window, padding, limit, counts):  # type: ignore[no-untyped-def]
+    """Most input pixels of any tile of an axis, without padding; `counts`, which is too many, if there are too many with padding."""
+    tiles = parts(extent, grid * size)
+    if window >= counts or span(0, grid, size, extent, pitch, window, padding, limit)[1] > counts:
+        return counts
+    most, near, whole = 0, padding // (grid * pitch), max(0, tiles - 2)
+    for i in (min(near, whole), min(near + 1, whole), tiles - 1):
+        most = max(most, span(i, grid, size, extent, pitch, window, padding, limit)[2])
+    return most
+
+
+@compiled
+def program_words(p, m):  # type: ignore[no-untyped-def]
+    """Memory words of a layer's instructions and of its tables of windows."""
+    tiles_n, tiles_y, tiles_x, tiles_k, last_groups, pixel_passes, channel_passes, _, _, _ = tiling(p, m)
+    pixels, rows_y, rows_x = tiles_n * tiles_y * tiles_x, parts(p.out_h, m[3]), parts(p.out_w, m[4])
+    last_n, last_y, last_x = p.images - (tiles_n - 1) * m[0], rows_y - (tiles_y - 1) * m[1], rows_x - (tiles_x - 1) * m[2]
+    loads, _ = windows(tiles_n, tiles_y, tiles_x, m, last_n, last_y, last_x, pixel_passes)
+    loads += channel_passes * repeats(p, tiles_k, last_groups)
+    found, number = np.empty((MOST_TABLES, 4), np.int64), 1
+    first_n, first_y, first_x = min(m[0], p.images), min(m[1], rows_y), min(m[2], rows_x)
+    found[0, 0], found[0, 1], found[0, 2], found[0, 3] = first_n, first_y, first_x, first_n * first_y * first_x
+    for last in range(2):
+        n = last_n if last else first_n
+        if not last and tiles_n == 1:
+            continue
+        for end in range(2):
+            y = last_y if end else first_y
+            if (end or tiles_y > 1) and tiles_x > 1:
+                number = table(found, number, n, y, first_x, n, y, last_x)
+        if tiles_y > 2:
+            number = table(found, number, n, first_y, last_x, n, first_y, first_x)
+        if tiles_y > 1:
+            number = table(found, number, n, first_y, last_x, n, last_y, first_x)
+    if tiles_n > 2:
+        number = table(found, number, first_n, last_y, last_x, first_n, first_y, first_x)
+    if tiles_n > 1:
+        number = table(found, number, first_n, last_y, last_x, last_n, first_y, first_x)
+    if pixel_passes > 1:
+        number = table(found, number, last_n, last_y, last_x, first_n, first_y, first_x)
+    return instruction_words(p, loads, pixel_passes * pixels, pixels * tiles_k) + found[:number, 3].sum()
+
+
+@compiled
+def table(found, number, before_n, before_y, before_x, n, y, x):  # type: ignore[no-untyped-def]
+    """Enter the table of windows for n x y x x grid rows after others into `found`; how many there are then."""
+    words = changed(n, y, x, before_n, before_y, before_x)
+    for i in range(number):
+        if found[i, 0] == n and found[i, 1] == y and found[i, 2] == x and found[i, 3] == words:
+            return number
+    found[number, 0], found[number, 1], found[number, 2], found[number, 3] = n, y, x, words
+    return number + (words > 0)
+
+
+@compiled
+def instruction_words(p, linear_loads, image_loads, tiles):  # type: ignore[no-untyped-def]
+    """Memory words of a layer's instructions."""
+    words = linear_loads * p.linear_words + image_loads * p.image_words + tiles * (p.compute_words + p.store_words)
+    return words + (1 if p.raw else 0)  # END
 
 
 @compiled
@@ -320,8 +407,7 @@ def count(p, m, out):  # type: ignore[no-untyped-def]
     out[11] = channel_passes * (weights + parameters * (64 // p.operand_bits)) + window_words
     out[12] = images * inside
     out[13] = images * (walked - inside)
-    out[14] = linear_loads * p.linear_words + pixel_passes * pixels * p.image_words + pixels * tiles_k * (p.compute_words + p.store_words)
-    out[14] += 1 if p.raw else 0  # END
+    out[14] = instruction_words(p, linear_loads, pixel_passes * pixels, pixels * tiles_k)
     out[15] = p.images * p.out_h * p.out_w * pixel_words
     out[16] = channel_passes * weights
     out[17] = channel_passes * parameters

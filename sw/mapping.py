@@ -11,9 +11,9 @@ from pydantic import Field
 
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.errors import BadInput
-from gatewright.hw.instructions import COUNT_BITS, LENGTH_BITS
 from gatewright.hw.noun import Noun
 from gatewright.sw.layers import Layer
+from gatewright.sw.limits import COUNTS, broken_limit
 from gatewright.sw.operators import arithmetic
 
 Order = Literal["channels_outside", "pixels_outside"]
@@ -106,8 +106,10 @@ class Tiling:
 
     @property
     def longest_load(self) -> int:
-        """Memory words of the longest linear load: all weights or all parameters of a resident set of channels."""
-        return self.config.cols * max(self.weight_rows, self.mapping.channels * 64 // self.config.operand_bits)
+        """Memory words of the longest linear load: parameters, or weights of a resident set of channels, a ragged last group apart."""
+        cols, groups, ragged = self.config.cols, self.mapping.channels, self.layer.K % self.config.cols
+        columns = max((groups - 1) * cols, ragged) if ragged and groups == self.channel_groups else groups * cols
+        return max(self.reduction * columns, groups * cols * 64 // self.config.operand_bits)
 
     @property
     def output_width(self) -> int:
@@ -176,19 +178,18 @@ class Tiling:
                 f"a block of {self.accumulators} sums exceeds half of accumulator_depth {c.accumulator_depth}",
             ),
             (self.layer.pooling is None or m.inner == "none", "a layer with pooling needs inner = 'none'"),
-            (self.longest_load < 1 << LENGTH_BITS, f"a load of {self.longest_load} words exceeds {(1 << LENGTH_BITS) - 1}"),
             (m.channels <= self.channel_groups, f"{m.channels} resident channel groups exceed the layer's {self.channel_groups}"),
             (self.output_alignment, "a resident set of channels must fill whole memory words of the output"),
         ]
-        return next((message for legal, message in checks if not legal), None)
+        return next((message for legal, message in checks if not legal), None) or broken_limit(self)
 
     def layer_rule(self) -> str | None:
         """Which rule the layer itself breaks on this configuration, whatever its mapping."""
-        c, limit = self.config, 1 << COUNT_BITS
+        c = self.config
         kind = arithmetic(self.layer.operator)
         silent = kind.table[:, kind.unused_weight_bits]  # what a lane of another group adds
         checks = [
-            (max(self.layer.R, self.layer.S, self.words) < limit, f"R, S and the words of a pixel ({self.words}) must be below {limit}"),
+            (self.words <= COUNTS, f"a pixel's {self.words} words exceed {COUNTS}"),
             (
                 self.layer.groups == 1 or not silent.any(),
                 f"groups need an operator with a weight that adds nothing to any activation, and {self.layer.operator.name} has none",
