@@ -209,10 +209,10 @@ def span(i, grid, size, extent, pitch, window, padding, limit):  # type: ignore[
 
 
 @compiled
-def interior(tiles, grid, pitch, window, padding, limit):  # type: ignore[no-untyped-def]
-    """First and last of the tiles of an axis that touch no edge and are not the last, so that all are alike."""
+def interior(tiles, grid, size, extent, pitch, window, padding, limit):  # type: ignore[no-untyped-def]
+    """First and last of the tiles of an axis that touch no edge and are full, so that all are alike."""
     last = (limit + padding - (grid - 1) * pitch - window) // (grid * pitch)
-    return parts(padding, grid * pitch), min(tiles - 2, last)
+    return parts(padding, grid * pitch), min(tiles - 1 if tiles * grid * size == extent else tiles - 2, last)
 
 
 @compiled
@@ -225,7 +225,7 @@ def load_row(inside, length, words, interval):  # type: ignore[no-untyped-def]
 def along(tiles, grid, size, extent, pitch, window, padding, limit, words, interval):  # type: ignore[no-untyped-def]
     """Sums over the tiles of an axis: input pixels with padding, input pixels, cycles of a row."""
     lengths, insides, cycles, i = 0, 0, 0, 0
-    low, high = interior(tiles, grid, pitch, window, padding, limit)
+    low, high = interior(tiles, grid, size, extent, pitch, window, padding, limit)
     while i < tiles:
         _, length, inside, _ = span(i, grid, size, extent, pitch, window, padding, limit)
         alike = high - low + 1 if i == low and high > low else 1
@@ -511,9 +511,10 @@ def send(request, compute_free, store_free, words, fetch, interval):  # type: ig
 def cycles(p, m, scratch):  # type: ignore[no-untyped-def]
     """Exact cycles of a legal mapping, equal to the first of `sw.counts.layer_ends` of the layer on its own.
 
-    The recurrence over tiles only adds and takes maxima of three times. Where a tile, a row of tiles or a pass equal to the one before it
-    moved all three by as much, so will the equal ones that follow. scratch [4, 7]: of each loop its index, tiles, first and last tile of
-    the run that is alike, and the times when its last index ended.
+    The recurrence over tiles only adds and takes maxima of three times, and a tile depends on the one before it by its grid rows and its
+    store alone, which are the same for all but an axis's last. Where a tile, a row of tiles or a pass moved all three times by as much, so
+    will those that follow it and are equal. scratch [4, 7]: of each loop its index, tiles, first (not 0) and last tile of the run that is
+    alike, and the times when its last index ended.
     """
     tiles_n, tiles_y, tiles_x, tiles_k, last_groups, _, _, reach_words, _, reduction = tiling(p, m)
     pitch_y, window_y, pitch_x, window_x = axes(p, m)
@@ -529,12 +530,14 @@ def cycles(p, m, scratch):  # type: ignore[no-untyped-def]
     parameters = interval * p.cols * (64 // p.operand_bits)
     images, out_h, out_w, height, width, padding = p.images, p.out_h, p.out_w, p.H, p.W, p.padding
     at_k, at_n, at_y, at_x = (3, 0, 1, 2) if m[6] == PIXELS_OUTSIDE else (0, 1, 2, 3)
-    low_y, high_y = interior(tiles_y, m[1], pitch_y, window_y, p.padding, p.H)
-    low_x, high_x = interior(tiles_x, m[2], pitch_x, window_x, p.padding, p.W)
-    scratch[at_k, 0], scratch[at_k, 1], scratch[at_k, 2], scratch[at_k, 3] = 0, tiles_k, 0, tiles_k - 2
-    scratch[at_n, 0], scratch[at_n, 1], scratch[at_n, 2], scratch[at_n, 3] = 0, tiles_n, 0, tiles_n - 2
-    scratch[at_y, 0], scratch[at_y, 1], scratch[at_y, 2], scratch[at_y, 3] = 0, tiles_y, low_y, high_y
-    scratch[at_x, 0], scratch[at_x, 1], scratch[at_x, 2], scratch[at_x, 3] = 0, tiles_x, low_x, high_x
+    low_y, high_y = interior(tiles_y, m[1], m[3], p.out_h, pitch_y, window_y, p.padding, p.H)
+    low_x, high_x = interior(tiles_x, m[2], m[4], p.out_w, pitch_x, window_x, p.padding, p.W)
+    high_k = tiles_k - 1 if tiles_k * m[5] * p.cols == p.K else tiles_k - 2
+    high_n = tiles_n - 1 if tiles_n * m[0] == images else tiles_n - 2
+    scratch[at_k, 0], scratch[at_k, 1], scratch[at_k, 2], scratch[at_k, 3] = 0, tiles_k, 1, high_k
+    scratch[at_n, 0], scratch[at_n, 1], scratch[at_n, 2], scratch[at_n, 3] = 0, tiles_n, 1, high_n
+    scratch[at_y, 0], scratch[at_y, 1], scratch[at_y, 2], scratch[at_y, 3] = 0, tiles_y, max(1, low_y), high_y
+    scratch[at_x, 0], scratch[at_x, 1], scratch[at_x, 2], scratch[at_x, 3] = 0, tiles_x, max(1, low_x), high_x
     request, compute_free, store_free = 1, 0, 0
     before_k, before_n, before_y, before_x = -1, -1, -1, -1
     used_n, used_y, used_x, rows_n, rows_y, rows_x = 0, 0, 0, 0, 0, 0  # grid rows of this tile; those of the windows loaded last
@@ -589,7 +592,7 @@ def cycles(p, m, scratch):  # type: ignore[no-untyped-def]
         while level >= 0:
             at = scratch[level]
             i, moved = at[0], request - at[4]
-            if at[2] < i < at[3] and compute_free - at[5] == moved and store_free - at[6] == moved:
+            if at[2] <= i < at[3] and compute_free - at[5] == moved and store_free - at[6] == moved:
                 ahead = at[3] - i
                 request, compute_free, store_free = request + ahead * moved, compute_free + ahead * moved, store_free + ahead * moved
                 i += ahead
