@@ -208,7 +208,7 @@ def test_an_interrupted_run_resumes(short: tuple[Path, dict[str, Any]], tmp_path
         ('[network]', '[data]\ndataset = "mnist"\n[network]', 3, "mnist is read from files in a data folder, and none is named"),
         ('[network]', '[data]\ndataset = "mints"\n[network]', 2, "dataset must be one of digits, mnist"),
         ("name", "= name", 2, "is not valid TOML"),
-        ('"bw4"', '"sc_bipolar_counter64_8"', 2, "Operator sc_bipolar_counter64_8 has no price. No measurement tells what source.counter"),
+        ('"bw4"', '"fp16"', 2, "fp16 is measured as a block of its own and cannot run on a grid"),
     ],
 )  # fmt: skip
 def test_bad_input(tmp_path: Path, old: str, new: str, status: int, text: str) -> None:
