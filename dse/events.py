@@ -6,6 +6,7 @@ layer's energy is a matrix times its basis.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import log2
 
 from gatewright.dse.features import Part, played
 from gatewright.dse.shape import Shape, shape
@@ -17,6 +18,7 @@ Numbers = Mapping[str, float]  # how often each number of the basis counts
 Events = Mapping[str, Numbers]  # by feature
 ALL, FILLED, USEFUL = "", "filled_", "useful_"
 SLICED = ("tree", "tree.dense", "product.dense")  # what is cheaper in a slice of an element's lanes
+GLITCHES = "glitch."  # events that move glitches only
 DENSITY = 0.3  # of an activation's bits, ones: where signs of weights are spread over a divided lane
 
 
@@ -207,6 +209,9 @@ def _lanes(s: Shape, part: Part, operator: Operator, activity: Activity) -> Even
         found["weight.fanout"] = _scaled(found["weight"], a)
         found["activation.fanout"] = _scaled(found["activation"], operator.width / 2)
         found["partial"] = _added(found["activation.fanout"], _scaled(found["weight.fanout"], DENSITY))
+    lag = log2(s.config.rows * _gates(s, operator, "weight") / (s.config.cols * _gates(s, operator, "activation")))
+    late = {"weight": max(0.0, lag), "activation": max(0.0, -lag)}  # unbuffered, a net's delay grows with what it drives
+    found |= {f"{GLITCHES}late.{side}": _scaled(found["tree"], times) for side, times in late.items()}
     dense = {f"{name}.dense": _worked(_scaled(found[name], activity.filled), activity.filled) for name in ("product", "tree")}
     if levels < s.config.lanes(operator).bit_length() - 1:  # a slice is too shallow for glitches to pile up
         found, dense = ({f"slice.{name}" if name in SLICED else name: numbers for name, numbers in some.items()} for some in (found, dense))

@@ -12,6 +12,7 @@ from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.datapath import Datapath
 from gatewright.hw.operators import circuit
 from gatewright.hw.stochastic.numbers import Side, sequence
+from gatewright.hw.stochastic.sharing import PERIOD_BITS
 
 Features = Mapping[str, float]
 
@@ -155,12 +156,16 @@ LOOKAHEAD = 8  # bits from which synthesis gives a comparison another structure
 
 
 def comparators(operator: Operator, side: Side, operand_bits: int) -> Features:
-    """Of a stream encoder: one comparison for every bit of the stream's word, and the choice of a lane where a multiplexer adds."""
-    bits = circuit(operator).compared_bits(operator, side)
-    wide = {f"wide.{operator.source}.{operator.coding}": operand_bits} if bits >= LOOKAHEAD else {}
-    registers = {f"registers.{side}": operand_bits} if operator.source == "lfsr" else {}
-    chosen = {"chosen": operand_bits * bits} if operator.adder == "mux" else {}
-    return {"comparisons": operand_bits * bits, "bits": operand_bits, **wide, **registers, **chosen}
+    """Of a stream encoder: one comparison for every pulse, and the choice of a lane where a multiplexer adds.
+
+    Synthesis gives comparisons of each width another structure, which depends on how the source's numbers are wired.
+    """
+    bits, chosen = circuit(operator).compared_bits(operator, side), operator.adder == "mux"
+    pulses = operand_bits // PERIOD_BITS * operator.width if chosen else operand_bits
+    structure = f"wide.{operator.source}.{operator.coding}" if bits >= LOOKAHEAD else f"width.{bits}.{operator.source}"
+    registers = {f"registers.{side}": pulses} if operator.source == "lfsr" else {}
+    choice = {"chosen": operand_bits * bits} if chosen else {}
+    return {"comparisons": pulses * bits, "bits": pulses, structure: pulses, **registers, **choice}
 
 
 @lru_cache(maxsize=1024)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import nnls  # type: ignore[import-untyped]
 
-from gatewright.dse.events import dynamic
+from gatewright.dse.events import GLITCHES, dynamic
 from gatewright.dse.features import Features, Part, parts
 from gatewright.dse.work import BASIS, Work, works
 from gatewright.hw.config import AcceleratorConfig
@@ -25,7 +25,7 @@ MEMORY_PORT = Part("memory_port", "memory_port", 1, {}, {})  # nets that memorie
 FLOOR = 0.005  # of a layer's energy: parts below this share are fitted to that accuracy only
 RIDGE = 0.01  # how much unit costs that the measurements do not tell apart are drawn to zero, hence towards each other
 GRID = ("lanes", "element", "edge")  # where elements without useful work go on with old data, which no one knows
-POOL = 0.003  # as much to those of all lanes together, where families are thin
+POOL = 0.01  # as much to those of all lanes together, where families are thin
 POOLED, STREAMS = "lanes.", "lanes.stochastic"
 ROUNDING = 1e-9  # of the terms of a sum
 DOUBT = 1.0  # layers of its own a circuit needs, for its own ratio to weigh as much as its family
@@ -173,7 +173,8 @@ def equations(item: Sample) -> Equations:
                 basis = dict(zip(BASIS, work.basis, strict=True))
                 weight = work.useful / work.useful_lanes if part.family.startswith(GRID) else 1.0
                 counted = {feature: _number(numbers, basis) for feature, numbers in events.items()}
-                result.settled.setdefault(part.family, Rows()).add(counted, settled, scale, part.circuit, weight)
+                still = {feature: number for feature, number in counted.items() if GLITCHES not in feature}
+                result.settled.setdefault(part.family, Rows()).add(still, settled, scale, part.circuit, weight)
                 if layer.timed:
                     result.glitches.setdefault(part.family, Rows()).add(counted, glitches, scale, part.circuit, weight)
     return result

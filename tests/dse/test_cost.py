@@ -24,8 +24,9 @@ from gatewright.sim.technology import ihp130
 from gatewright.sw.counts import Counts, total
 from gatewright.sw.models import Architecture
 
+OPERATOR_WORST = 0.25  # the target of 0.12 is missed
 AREA_BAND, ENERGY_BAND = 0.05, 0.08  # of a complete accelerator
-OPERATOR_AREA, OPERATOR_ENERGY, OPERATOR_SETTLED = 0.03, 0.06, 0.05  # mean of all operators; with glitches the target of 0.05 is missed
+OPERATOR_AREA, OPERATOR_ENERGY, OPERATOR_SETTLED = 0.02, 0.06, 0.04  # mean of all operators; with glitches the target of 0.05 is missed
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +107,10 @@ def test_heldout_errors_stay_within_their_bands(model: CostModel, errors: HeldOu
     assert not errors.alone
     assert errors.area_mape < AREA_BAND
     assert errors.energy_mape < ENERGY_BAND
-    assert abs(errors.energy_worst) < 0.15
+    assert abs(errors.energy_worst) < ENERGY_BAND
     assert mean(row.area_error for row in errors.operators) < OPERATOR_AREA
     assert mean(row.energy_error for row in errors.operators) < OPERATOR_ENERGY
+    assert max(abs(row.energy_error or 0) for row in errors.operators) < OPERATOR_WORST
     assert mean(row.settled_error for row in errors.operators) < OPERATOR_SETTLED
 
 
