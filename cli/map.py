@@ -33,6 +33,14 @@ OperatorName = Annotated[str | None, typer.Option("--operator", help="Grids: the
 Images = Annotated[int, typer.Option("--images", min=1, help="Images that are mapped together.")]
 
 PAD_SECONDS = 10.0
+LAYER_KEYS = (
+    "A layer has a name, sizes of its loops G, N, K, C, P, Q, R, S (1 where left out; P and Q are the output's rows and columns, so there "
+    "is no padding), stride and count."
+)
+LEVEL_KEYS = (
+    "A level has a name, keeps, may_keep, words, access_words, read_pj, write_pj, read_words, write_words, loops, and arrays "
+    "[[levels.inside]] with name, size and loops: docs/mapping.md shows one."
+)
 EDP = 1e-12  # J a pJ
 
 
@@ -86,29 +94,48 @@ def map(
         if pad:
             raise BadInput("--pad is for hierarchies: tiles of our grid need not divide a layer, so its mappings are padded already.")
         name, costs, one = "our grid", "calibrated: the logic alone; cycles are exact", _on_grid(design, operator, objective, seconds)
-    rows = []
+    rows, refused = [], []
     with output.progress() as bar:
         task = bar.add_task("Mapping layers", total=len(network.layers))
         for layer in network.layers:
-            rows.append(one(layer))
+            try:
+                rows.append(one(layer))
+            except BadInput as error:
+                refused.append(str(error))
             bar.advance(task)
-    head = {"network": network.name, "design": name, "objective": objective, "costs": costs}
-    output.emit(record(head, rows, monotonic() - start), text(head, rows))
+    if refused:
+        raise BadInput(f"{len(refused)} of {len(network.layers)} layers cannot be mapped. {' '.join(refused)}")
+    head = {"network": network.name, "design": name, "objective": objective, "images": images, "costs": costs}
+    output.emit(record(head, rows, monotonic() - start), text(head, rows, pad))
 
 
 def _network(name: str) -> "Network":
     from gatewright.dse.spatial import library
-    from gatewright.dse.spatial.problem import Network
+    from gatewright.dse.spatial.problem import Network, Problem
 
     path = Path(name)
     if path.suffix != ".toml" and not path.exists():
         return library.network(name)
-    return Network(**({"name": path.stem} | read_toml(path)))
+    tables = {"name": path.stem} | read_toml(path)
+    if not isinstance(tables.get("layers"), list):
+        raise BadInput(f"{name} has no [[layers]]: the first argument is a network, the second what it runs on. {LAYER_KEYS}")
+    tables["layers"] = tuple(_entry(Problem, fields, f"{name}, layer {i}", LAYER_KEYS) for i, fields in enumerate(tables["layers"], 1))
+    return Network(**tables)
+
+
+def _entry(noun: Any, fields: Any, place: str, keys: str) -> Any:
+    """One table of a list; an error says which one it is and what keys there are."""
+    fields = fields if isinstance(fields, dict) else {"table": fields}
+    try:
+        return noun(**fields)
+    except BadInput as error:
+        named = f" {fields['name']!r}" if "name" in fields else ""
+        raise BadInput(f"{place}{named}: {str(error).partition(': ')[2]} {keys}") from None
 
 
 def _design(name: str) -> "Hierarchy | AcceleratorConfig":
     from gatewright.dse.spatial import library
-    from gatewright.dse.spatial.hierarchy import Hierarchy
+    from gatewright.dse.spatial.hierarchy import Hierarchy, Level
     from gatewright.hw.names import accelerator_from
 
     path = Path(name)
@@ -119,6 +146,8 @@ def _design(name: str) -> "Hierarchy | AcceleratorConfig":
         return accelerator_from(tables, name)
     if "levels" not in tables:
         raise BadInput(f"{name} has neither [accelerator] (a grid of ours) nor [[levels]] (a hierarchy of memories); give one of them.")
+    entries = tables["levels"] if isinstance(tables["levels"], list) else [tables["levels"]]
+    tables["levels"] = tuple(_entry(Level, fields, f"{name}, level {i}", LEVEL_KEYS) for i, fields in enumerate(entries, 1))
     return Hierarchy(**({"name": path.stem} | tables))
 
 
@@ -171,11 +200,18 @@ def _on_grid(config: "AcceleratorConfig", operator: str | None, objective: Any, 
 KEYS = ("name", "edp", "energy_pj", "cycles", "certified", "gap", "seconds", "count", "utilisation", "memory_pj", "mapping")
 
 
-def record(head: dict[str, str], rows: list[Row], seconds: float) -> dict[str, Any]:
+def record(head: dict[str, Any], rows: list[Row], seconds: float) -> dict[str, Any]:
     """What --json prints. Costs of a layer are of one of its copies, of `total` of all."""
     energy, cycles = total(rows)
-    whole = {"energy_pj": energy, "cycles": cycles, "edp": energy * cycles * EDP, "certified": all(row.certified for row in rows)}
-    units = {"edp": "J * cycle", "energy_pj": "pJ", "memory_pj": "pJ", "seconds": "s"}
+    whole: dict[str, Any] = {
+        "energy_pj": energy,
+        "cycles": cycles,
+        "edp": energy * cycles * EDP,
+        "certified": all(row.certified for row in rows),
+    }
+    if memories := with_memories(rows):
+        whole["energy_with_memories_pj"] = memories
+    units = {"edp": "J * cycle", "energy_pj": "pJ", "memory_pj": "pJ", "cycles": "cycles", "gap": "share", "seconds": "s"}
     layers = [{name: getattr(row, name) for name in KEYS} for row in rows]
     return {**head, "layers": layers, "total": whole, "units": units, "seconds": round(seconds, 2)}
 
@@ -185,26 +221,47 @@ def total(rows: list[Row]) -> tuple[float, float]:
     return sum(row.count * row.energy_pj for row in rows), sum(row.count * row.cycles for row in rows)
 
 
-def text(head: dict[str, str], rows: list[Row]) -> Group:
-    table = Table(title=f"{head['network']} on {head['design']}, least {head['objective']}", box=None, pad_edge=False)
-    for heading in ("layer", "times", "energy uJ", "cycles", "utilisation", "EDP J*cycle", "optimal", "seconds", "mapping"):
-        table.add_column(heading, justify="left" if heading in ("layer", "mapping", "optimal") else "right", overflow="fold")
+def with_memories(rows: list[Row]) -> dict[str, float]:
+    """Energy in pJ of all layers with a grid's on-chip memories at half, once and twice their cited cost; empty for a hierarchy."""
+    memory = [row.count * row.memory_pj for row in rows if row.memory_pj is not None]
+    factors = {"half": 0.5, "once": 1.0, "twice": 2.0}
+    return {name: total(rows)[0] + times * sum(memory) for name, times in factors.items()} if memory else {}
+
+
+def text(head: dict[str, Any], rows: list[Row], pad: bool) -> Group:
+    images = f", {head['images']} images together" if head["images"] > 1 else ""
+    title = f"{head['network']} on {head['design']}{images}: for each layer the mapping of least {WORDS[head['objective']]}"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for heading in ("layer", "times", "uJ each", "cycles each", "utilisation", "J*cycle each", "optimal", "seconds"):
+        table.add_column(heading, justify="left" if heading in ("layer", "optimal") else "right")
     for row in rows:
         sure = "proven" if row.certified else f"gap {row.gap:.1%}"
-        costs = (f"{row.energy_pj * 1e-6:,.2f}", f"{row.cycles:,.0f}", f"{row.utilisation:.0%}", f"{row.edp:.4g}")
-        table.add_row(row.name, str(row.count), *costs, sure, f"{row.seconds:.2f}", row.mapping)
-    return Group(table, "", *closing(head, rows))
+        costs = (significant(row.energy_pj * 1e-6), f"{row.cycles:,.0f}", f"{row.utilisation:.0%}", f"{row.edp:.4g}")
+        table.add_row(row.name, str(row.count), *costs, sure, f"{row.seconds:.2f}")
+    mappings = [f"{row.name}: {row.mapping}" for row in rows]
+    return Group(table, "", "\n".join(mappings), "", "\n".join(closing(head, rows, pad)))
 
 
-def closing(head: dict[str, str], rows: list[Row]) -> Iterator[str]:
+WORDS = {"edp": "energy-delay product", "energy": "energy", "latency": "latency"}
+
+
+def significant(value: float) -> str:
+    """Four significant digits, all of a larger number."""
+    return f"{value:,.0f}" if value >= 1e4 else f"{value:.4g}"
+
+
+def closing(head: dict[str, Any], rows: list[Row], pad: bool) -> Iterator[str]:
     energy, cycles = total(rows)
     number, proven = sum(row.count for row in rows), sum(row.count for row in rows if row.certified)
     yield (
-        f"{number} layers one after the other: {energy * 1e-9:,.3f} mJ, {cycles:,.0f} cycles, EDP {energy * cycles * EDP:,.4g} J*cycle "
-        f"(energies together times cycles together); {proven} proven optimal."
+        f"{number} layers one after the other: {significant(energy * 1e-6)} uJ, {cycles:,.0f} cycles, "
+        f"EDP {energy * cycles * EDP:,.4g} J*cycle (energies together times cycles together). "
+        f"Of {proven} layers the mapping is proven to be the best one for that layer."
     )
+    if pad and proven < number:
+        yield "A gap is that over every padding that was not tried in time; without --pad the same mapping may be proven."
     yield f"Costs are {head['costs']}."
-    memory = [row.count * row.memory_pj for row in rows if row.memory_pj is not None]
-    if memory:
-        half, once, twice = ((energy + times * sum(memory)) * 1e-9 for times in (0.5, 1.0, 2.0))
-        yield f"With on-chip memories (cited) {once:,.3f} mJ; with memories at half their cost {half:,.3f}, at twice {twice:,.3f}."
+    if memories := with_memories(rows):
+        half, once, twice = (significant(value * 1e-6) for value in memories.values())
+        yield f"With on-chip memories (cited) {once} uJ; with memories at half their cost {half}, at twice {twice}."
+    yield "How to read a mapping: docs/mapping.md."

@@ -30,10 +30,10 @@ class Level(Noun):
     may_keep: tuple[Tensor, ...] = ()
     words: int | None = Field(default=None, ge=1)
     access_words: int = Field(default=1, ge=1)
-    read_pj: float = Field(ge=0)
-    write_pj: float = Field(ge=0)
-    read_words: float | None = Field(default=None, gt=0)
-    write_words: float | None = Field(default=None, gt=0)
+    read_pj: float = Field(ge=0, allow_inf_nan=False)
+    write_pj: float = Field(ge=0, allow_inf_nan=False)
+    read_words: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    write_words: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     loops: tuple[Dim, ...] = DIMS
     inside: tuple[Axis, ...] = ()
 
@@ -65,7 +65,7 @@ class Hierarchy(Noun):
 
     name: str
     source: str
-    mac_pj: float = Field(ge=0)
+    mac_pj: float = Field(ge=0, allow_inf_nan=False)
     levels: tuple[Level, ...] = Field(min_length=2)
     latches: tuple[Tensor, ...] = ()
     origin: Literal["cited"] = "cited"

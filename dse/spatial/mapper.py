@@ -56,6 +56,11 @@ def certify(problem: Problem, hierarchy: Hierarchy, objective: Objective = "edp"
     return found
 
 
+def gap_of(value: float, floor: float) -> float:
+    """How far `value` may be above the best one, as a share of it, if no mapping that was not looked at is below `floor`."""
+    return max(0.0, value / max(floor, value * 1e-9) - 1)
+
+
 def value_of(cost: Cost, objective: Objective) -> float:
     return {"energy": cost.energy_pj, "latency": cost.cycles, "edp": cost.energy_pj * cost.cycles}[objective]
 
@@ -101,7 +106,7 @@ class Search:
             raise GatewrightError(
                 f"The mapper's cost {self.best.value} of {nest.words(self.hierarchy)} is not its cost by definition, {cost}."
             )
-        gap = max(0.0, self.best.value / self.floor - 1) if self.floor < self.best.value else 0.0
+        gap = gap_of(self.best.value, self.floor)
         return Certified(self.problem, nest, cost, gap == 0.0, gap, monotonic() - start, self.partials, self.evaluated)
 
     @property

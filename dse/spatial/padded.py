@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from time import monotonic
 
 from gatewright.dse.spatial.hierarchy import Hierarchy
-from gatewright.dse.spatial.mapper import Certified, Objective, Search, certify, value_of
+from gatewright.dse.spatial.mapper import Certified, Objective, Search, certify, gap_of, value_of
 from gatewright.dse.spatial.partial import Inner, keeps_of
 from gatewright.dse.spatial.problem import DIMS, Problem
 from gatewright.dse.spatial.prune import SLACK, Bounds
@@ -72,5 +72,5 @@ def certify_padded(problem: Problem, hierarchy: Hierarchy, objective: Objective 
         found = search.run()
         partials, evaluated, floor = partials + search.partials, evaluated + search.evaluated, min(floor, search.floor)
         best = found or best
-    gap = max(0.0, value_of(best.cost, objective) / floor - 1)
+    gap = gap_of(value_of(best.cost, objective), floor)
     return Certified(best.problem, best.nest, best.cost, gap == 0.0, gap, monotonic() - start, partials, evaluated)

@@ -23,6 +23,9 @@ IRRELEVANT: Mapping[Tensor, frozenset[Dim]] = {
 """Loops that do not move a tensor's tile. No loop but G moves all three, and none is in two of these sets: see `certify`."""
 
 
+MOST_PRODUCTS = 1 << 53  # counts stay exact in floating point
+
+
 class Problem(Noun):
     """One layer: G groups of N images, K output and C input channels, P x Q outputs, R x S kernels. `count` equal layers in a network."""
 
@@ -37,6 +40,12 @@ class Problem(Noun):
     S: int = Field(default=1, ge=1)
     stride: int = Field(default=1, ge=1)
     count: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Problem":
+        if self.products >= MOST_PRODUCTS:
+            raise ValueError(f"a layer has fewer than 2^53 products, all its sizes multiplied; got {self.products:.3g}")
+        return self
 
     @classmethod
     def of(cls, layer: Layer, images: int = 1, count: int = 1) -> "Problem":

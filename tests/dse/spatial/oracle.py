@@ -7,8 +7,7 @@ from itertools import permutations, product
 from math import prod
 
 from gatewright.dse.spatial.hierarchy import Axis, Hierarchy, Level
-from gatewright.dse.spatial.nest import LoopNest, Step, broken_rule
-from gatewright.dse.spatial.partial import keeps_of
+from gatewright.dse.spatial.nest import LoopNest, Step
 from gatewright.dse.spatial.problem import DIMS, TENSORS, Problem
 
 NEED = {"weights": "GKCRS", "inputs": "GNCPQRS", "outputs": "GNKPQ"}
@@ -124,19 +123,51 @@ def nests(problem: Problem, hierarchy: Hierarchy, orders: bool = True) -> Iterat
     for factors in product(*(splits(size, len(places)) for size in problem.sizes)):
         at = {place: [(dim, f[j]) for dim, f in zip(DIMS, factors, strict=True) if f[j] > 1] for j, place in enumerate(places)}
         spread = [tuple(tuple(at[i, a]) for a in range(len(level.inside))) for i, level in enumerate(hierarchy.levels)]
-        for keeps in keeps_of(hierarchy):
-            kept = [tuple(tensor for tensor in TENSORS if tensor in kept) for kept in keeps]
+        if not allowed(hierarchy, at):
+            continue
+        for kept in keepings(hierarchy):
             steps = [Step(keeps=kept[i], loops=tuple(at[i, -1]), spread=spread[i]) for i in range(len(kept))]
-            if broken_rule(problem, hierarchy, LoopNest(steps=tuple(steps))):
+            if not fits(problem, hierarchy, LoopNest(steps=tuple(steps))):
                 continue
             for chosen in product(*(permutations(step.loops) for step in steps)) if orders else [[step.loops for step in steps]]:
                 yield LoopNest(steps=tuple(step.replace(loops=loops) for step, loops in zip(steps, chosen, strict=True)))
 
 
+def allowed(hierarchy: Hierarchy, at: dict[tuple[int, int], list[tuple[str, int]]]) -> bool:
+    """Whether every loop is where it may be, and every array large enough."""
+    for (i, a), loops in at.items():
+        level = hierarchy.levels[i]
+        place = level.loops if a < 0 else level.inside[a].loops
+        if any(dim not in place for dim, _ in loops) or (a >= 0 and prod(n for _, n in loops) > level.inside[a].size):
+            return False
+    return True
+
+
+def keepings(hierarchy: Hierarchy) -> Iterator[list[tuple[str, ...]]]:
+    """Every choice of what each level keeps."""
+    for chosen in product((False, True), repeat=sum(len(level.may_keep) for level in hierarchy.levels)):
+        flags = iter(chosen)
+        found = [set(level.keeps) | {tensor for tensor in level.may_keep if next(flags)} for level in hierarchy.levels]
+        yield [tuple(tensor for tensor in TENSORS if tensor in kept) for kept in found]
+
+
+def fits(problem: Problem, hierarchy: Hierarchy, nest: LoopNest) -> bool:
+    """Whether the elements of each level's tiles are no more than its words."""
+    for i, (level, step) in enumerate(zip(hierarchy.levels, nest.steps, strict=True)):
+        inside = [loop for loop in loops_of(nest) if loop[4] >= i]
+        tile = {dim: prod(n for d, n, *_ in inside if d == dim) for dim in DIMS}
+        held = sum(len(elements(tensor, dict.fromkeys(DIMS, 0), tile, problem.stride)) for tensor in step.keeps)
+        if level.words is not None and held > level.words:
+            return False
+    return True
+
+
 def number_of(problem: Problem, hierarchy: Hierarchy) -> int:
     """About how many mappings there are, orders apart."""
     places = sum(1 + len(level.inside) for level in hierarchy.levels)
-    return prod(sum(1 for _ in splits(size, places)) for size in problem.sizes) * len(keeps_of(hierarchy))
+    return prod(sum(1 for _ in splits(size, places)) for size in problem.sizes) * 2 ** sum(
+        len(level.may_keep) for level in hierarchy.levels
+    )
 
 
 def random_problem(draw: random.Random, name: str) -> Problem:

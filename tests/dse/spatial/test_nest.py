@@ -120,6 +120,10 @@ def test_unknown_keys_and_names_are_refused():
         Problem(name="p", strid=2)
     with pytest.raises(BadInput, match="wrods: is not a known key"):
         Hierarchy(name="x", source="", mac_pj=1, levels=[{"name": "a", "wrods": 1, "read_pj": 1, "write_pj": 1}])
+    with pytest.raises(BadInput, match="fewer than 2\\^53 products"):
+        Problem(name="p", K=10**9, C=10**9)
+    with pytest.raises(BadInput, match="read_pj: Input should be a finite number"):
+        Hierarchy(name="x", source="", mac_pj=1, levels=[{"name": "a", "read_pj": float("inf"), "write_pj": 1}])
     with pytest.raises(BadInput, match="no hierarchy called 'tpu9'; there are eyeriss"):
         library.hierarchy("tpu9")
     with pytest.raises(BadInput, match="layers must differ; p came twice"):
