@@ -7,11 +7,12 @@ from rich.console import Group
 from rich.table import Table
 
 from gatewright.cli.common import Json, Output, Quiet, Seed
+from gatewright.dse.bench import BENCHMARKS, check
 
 if TYPE_CHECKING:
     from gatewright.dse.bench.base import Outcome
 
-Name = Annotated[str | None, typer.Argument(help="One benchmark; all of them if left out.", metavar="NAME")]
+Name = Annotated[str | None, typer.Argument(help=f"One of {', '.join(BENCHMARKS)}; all of them if left out.", metavar="NAME")]
 Tiny = Annotated[bool, typer.Option("--tiny", help="The least work that runs every side: rates mean nothing, results are compared.")]
 BUSY = "The machine was busy (load {load} before, {after} after, {cores} cores): rates are too low, ratios rough."
 NOTE = (
@@ -24,11 +25,13 @@ def bench(name: Name = None, tiny: Tiny = False, as_json: Json = False, seed: Se
     """Time what Gatewright claims to be fast, against another way of doing the same work in the same run."""
     from dataclasses import asdict
 
-    from gatewright.dse.bench import BENCHMARKS, named
+    if name:
+        check(name)  # before the imports, which take seconds
+    from gatewright.dse.bench import named
     from gatewright.dse.bench.base import machine
 
     output = Output(as_json, quiet)
-    chosen = [named(name)] if name else list(BENCHMARKS.values())
+    chosen = [named(one) for one in ([name] if name else BENCHMARKS)]
     before, outcomes = machine(), []
     for benchmark in chosen:
         output.note(benchmark.title)
@@ -46,11 +49,16 @@ def _text(outcome: "Outcome") -> list[str | Table]:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for i, heading in enumerate((f"  {outcome.name}", "", "", "spread", "rounds", "ratio", "to")):
         table.add_column(heading, justify="left" if i in (0, 2, 6) else "right")
-    for row in outcome.rows:
+    for row in (row for row in outcome.rows if row.origin != "goal"):
         spread = (f"{row.spread:.0%}", str(row.rounds)) if row.rounds > 1 else ("", "")
         ratio = (f"{row.ratio:.3g}", row.baseline or "") if row.ratio is not None else ("", "")
         table.add_row(f"  {row.name}", number(row.value), row.unit, *spread, *ratio)
-    return [f"{outcome.title} ({outcome.seconds:.0f} s)", table, f"  Same results: {outcome.same}."]
+    goals = [
+        f"  Goal: {number(row.value)} {row.unit} ({row.name}); {row.baseline}: {1 / row.ratio:.2f} times that."
+        for row in outcome.rows
+        if row.origin == "goal" and row.ratio is not None
+    ]
+    return [f"{outcome.title} ({outcome.seconds:.0f} s)", table, *goals, f"  Same results: {outcome.same}."]
 
 
 def number(value: float) -> str:

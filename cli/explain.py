@@ -1,5 +1,7 @@
 """`gatewright explain`: where the energy goes, layer by layer, and which measurements each number rests on."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,11 +10,14 @@ from rich.console import Group
 
 from gatewright.cli import explain_text as text
 from gatewright.cli.common import Json, Output, Quiet, Seed, accelerator_tables, run_folder
-from gatewright.hw.errors import BadInput
+from gatewright.hw.errors import BadInput, Missing
 
 if TYPE_CHECKING:
     from gatewright.dse.evaluate import Pricing
+    from gatewright.dse.finalists import Finalist
     from gatewright.dse.prove import Proof
+    from gatewright.dse.run import Run
+    from gatewright.sw.activity import Activity
     from gatewright.sw.schedule import Schedule
 
 Subject = Annotated[
@@ -23,7 +28,20 @@ Measurements = Annotated[
     Path | None,
     typer.Option("--measurements", help="Explain the model fitted to this file, as `calibrate --out` wrote it.", metavar="FILE"),
 ]
-Layer = Annotated[str | None, typer.Option("--layer", help="Only this layer, by its name or its number from 0.", metavar="L")]
+Layer = Annotated[str | None, typer.Option("--layer", help="This layer in detail, by its name or its number from 0.", metavar="L")]
+FEW = 3  # layers: so many are shown in detail without being asked for
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What is explained. `activities`: of the trained network, or None; `operands` says which. `clock`: where its period comes from."""
+
+    schedule: "Schedule"
+    pricing: "Pricing"
+    operands: str
+    clock: str
+    activities: "Sequence[Activity] | None" = None
+    proof: "Proof | None" = None
 
 
 def explain(
@@ -35,22 +53,31 @@ def explain(
     quiet: Quiet = False,
 ) -> None:
     """Show where the energy of a run's winner (or of a configuration) goes, and what each number rests on."""
+    folder = None if subject.is_file() else run_folder(subject)  # what is not there is said before the imports, which take seconds
     from gatewright.dse.evaluate import mapper
     from gatewright.dse.explain import explain as take_apart
 
     output = Output(as_json, quiet)
-    schedule, pricing, proof = _configured(subject, measurements) if subject.is_file() else _run(subject, measurements)
+    case = _configured(subject, measurements) if folder is None else _run(folder, measurements)
+    schedule, pricing, proof = case.schedule, case.pricing, case.proof
     chosen = _chosen(schedule, layer)
     output.note("Taking the prediction apart")
-    found = take_apart(mapper(pricing).model, schedule, pricing.clock_ns)
+    found = take_apart(mapper(pricing).model, schedule, pricing.clock_ns, case.activities)
     # proofs are per image, explanations per run
     measured = None if proof is None else [{kind: pj * schedule.images for kind, pj in one.measured.items()} for one in proof.layers]
-    layers = [part for i in chosen for part in ("", *text.layer(i, found.layers[i], None if measured is None else measured[i]))]
-    shown = Group(text.heading(found, proof), *layers, "", text.LEGEND, "", *text.rests(found))
+    detailed = chosen if layer is not None or len(chosen) <= FEW else []
+    layers = [part for i in detailed for part in ("", *text.layer(i, found.layers[i], None if measured is None else measured[i]))]
+    rest = (
+        ["", text.LEGEND]
+        if detailed
+        else ["", f"Events and blocks of a layer: --layer, with its name or number from 0 to {len(chosen) - 1}."]
+    )
+    heading = text.heading(found, proof, case.operands, case.clock)
+    shown = Group(heading, "", text.summary(found, measured), *layers, *rest, "", *text.rests(found))
     output.emit({"subject": subject, **found.record(chosen, measured)}, shown)
 
 
-def _configured(path: Path, measurements: Path | None) -> "tuple[Schedule, Pricing, None]":
+def _configured(path: Path, measurements: Path | None) -> _Case:
     """The program of least predicted energy for a file's accelerator and network."""
     from gatewright.dse.evaluate import Pricing, mapper
     from gatewright.hw.names import accelerator_from
@@ -60,14 +87,15 @@ def _configured(path: Path, measurements: Path | None) -> "tuple[Schedule, Prici
     tables = accelerator_tables(path)
     config = accelerator_from(tables, str(path))
     pricing = Pricing(measurements=_name(measurements))
-    return mapper(pricing).schedule(workload(network_for(config, tables.get("network"))), config), pricing, None
+    schedule = mapper(pricing).schedule(workload(network_for(config, tables.get("network"))), config)
+    return _Case(schedule, pricing, "typical ones of measured layers: a configuration has no trained network", "the default")
 
 
 def _name(measurements: Path | None) -> str | None:
     return None if measurements is None else str(measurements)
 
 
-def _run(name: Path, measurements: Path | None) -> "tuple[Schedule, Pricing, Proof]":
+def _run(folder: Path, measurements: Path | None) -> _Case:
     """A finished run's winner, and what was measured of it."""
     from gatewright.dse.evaluate import Pricing
     from gatewright.dse.explore import Result
@@ -75,7 +103,7 @@ def _run(name: Path, measurements: Path | None) -> "tuple[Schedule, Pricing, Pro
     from gatewright.sw.models import workload
     from gatewright.sw.schedule import schedule
 
-    run = Run(run_folder(name))
+    run = Run(folder)
     result, config = Result(**run.read(RESULT)), run.config
     winner = result.winner
     planned = schedule(workload(winner.architecture), winner.config, winner.mappings, config.search.images)
@@ -84,7 +112,27 @@ def _run(name: Path, measurements: Path | None) -> "tuple[Schedule, Pricing, Pro
         technology=config.measure.technology,
         measurements=_name(measurements) or config.measure.measurements,
     )
-    return planned, chosen, result.proof
+    activities, operands = _moved(run, winner)
+    return _Case(planned, chosen, operands, "[measure] clock_ns of the run", activities, result.proof)
+
+
+def _moved(run: "Run", winner: "Finalist") -> "tuple[Sequence[Activity] | None, str]":
+    """How much the operands of a run's trained network move, and in words whose they are; typical ones where a file is gone."""
+    from gatewright.dse.evaluate import Source, moved
+    from gatewright.dse.run import FINALISTS
+    from gatewright.sw import checkpoint
+    from gatewright.sw.activity import IMAGES
+
+    path = run / FINALISTS / f"trial-{winner.trial}.safetensors"
+    if not path.is_file():
+        return None, f"typical ones of measured layers: the run's trained network, {path}, is gone"
+    source = Source(**run.config.data.model_dump())
+    try:
+        images = source.load()
+    except Missing as error:
+        return None, f"typical ones of measured layers, for the images are not here: {error}"
+    network = checkpoint.load(path).export()
+    return moved(network, winner.config, images), f"the run's own trained network's, on {IMAGES} training images of {source.dataset}"
 
 
 def _chosen(schedule: "Schedule", layer: str | None) -> list[int]:

@@ -1,5 +1,6 @@
 """An explanation as text: a heading, each layer in tables, and what the unit costs rest on."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,22 +13,29 @@ if TYPE_CHECKING:
 FOLDED = 0.02  # of a table's energy: smaller rows are put together
 SAME = 1e-6  # relative: predictions that differ by less are equal
 LEGEND = (
-    "A count is exact, of one run of the program; times its unit cost it is the energy. `useful`: times the part of the grid's lanes with "
-    "useful products; `filled`: times the part of an element's lanes that have a channel; `changes`: bits that move (not exact). "
-    "Share: of the layer's logic."
+    "A count times its unit cost is the energy. Counts are of one run of the program: of events exact; of `changes` (bits that move) "
+    "a mean over images; flip-flops and um2 as fitted.\n"
+    "Issues: cycles in which the grid takes operands. Beats: rows of results drained; sums: complete ones; requantised: scaled ones. "
+    "Words are those moved: walked ones of images with padding, linear ones of weights and parameters, stored ones of results. "
+    "Useful: times the part of the grid's lanes with useful products; filled: times the part of an element's lanes that have a channel; "
+    "idle: without work.\n"
+    "Share: of the layer's logic, or of its on-chip memories."
 )
 
 
-def heading(found: "Explanation", proof: "Proof | None") -> str:
+def heading(found: "Explanation", proof: "Proof | None", operands: str, clock: str) -> str:
+    """`operands`: whose moves are priced; `clock`: where the period comes from."""
     from gatewright.dse.explain import ZERO_DELAY
     from gatewright.dse.explanation import totals
+    from gatewright.dse.typical import NETWORK
     from gatewright.dse.words import accelerator_words
 
     images, whole = found.schedule.images, totals(found.layers)
     half, full, twice = (pj / images / 1e3 for pj in whole["memory_energy_pj"].values())
     lines = [
         f"{found.schedule.workload.name} on {accelerator_words(found.schedule.config)}",
-        f"Run: {whole['cycles']:,} cycles of {found.clock_ns:g} ns, {images} image{'s' if images > 1 else ''}",
+        f"Run: {whole['cycles']:,} cycles of {found.clock_ns:g} ns ({clock}), {images} image{'s' if images > 1 else ''}",
+        f"Operands: {operands}",
         f"Predicted an image: logic {whole['energy_pj'] / images / 1e3:,.1f} nJ, calibrated",
         f"  on-chip memories {full:,.1f} nJ, cited ({half:,.1f} at half, {twice:,.1f} at twice)",
         f"  external memory {whole['external_energy_pj'] / images / 1e3:,.1f} nJ, cited",
@@ -39,7 +47,9 @@ def heading(found: "Explanation", proof: "Proof | None") -> str:
         like = f", of which {real / 1e3:,.1f} nJ without glitches (as predicted; blocks are measured with them)" if plain else ""
         lines.append(f"Measured on gates: logic {m.energy_pj / 1e3:,.1f} nJ in {proof.technology}{like}; predicted {mine / real - 1:+.1%}")
         if abs(mine / then - 1) > SAME:
-            lines[-1] += f". The run's own model predicted {then / 1e3:,.1f} nJ: unit costs have changed since"
+            own = all(cost.activity == NETWORK for cost in found.layers)
+            why = "unit costs have changed since" if own else "it knew the network's operands, or unit costs have changed since"
+            lines[-1] += f". The run's own model predicted {then / 1e3:,.1f} nJ: {why}"
     beyond: dict[str, list[str]] = {}
     for one in found.extrapolations:
         beyond.setdefault(str(one), []).extend(one.families)
@@ -47,6 +57,37 @@ def heading(found: "Explanation", proof: "Proof | None") -> str:
     lines += [f"EXTRAPOLATED  {text} ({'all parts' if set(names) == every else ', '.join(names)})" for text, names in beyond.items()]
     lines += [f"NOT MEASURED, counted as nothing  {one}" for one in found.unmeasured]
     return "\n".join(lines)
+
+
+def summary(found: "Explanation", measured: "Sequence[Mapping[str, float]] | None") -> Table:
+    """A row for each layer, in nJ an image, and the totals."""
+    real = ("measured nJ", "error") if measured is not None else ()
+    head = ("layer", "operator", "logic nJ", "share", *real, "memories nJ", "external nJ", "cycles", "biggest block")
+    table = _grid(*head, left=(0, 1, len(head) - 1))
+    scale, whole = 1e3 * found.schedule.images, sum(cost.logic_pj for cost in found.layers)
+    each = [sum(blocks.values()) for blocks in measured] if measured is not None else [0.0] * len(found.layers)
+
+    def line(name: str, operator: str, costs: "Sequence[LayerCost]", gates: float) -> None:
+        logic, blocks = sum(cost.logic_pj for cost in costs), dict[str, float]()
+        for block, pj in (pair for cost in costs for pair in cost.by_block().items()):
+            blocks[block] = blocks.get(block, 0.0) + pj
+        big = max(blocks, key=lambda block: blocks[block])
+        table.add_row(
+            name,
+            operator,
+            f"{logic / scale:,.1f}",
+            f"{logic / whole:.1%}",
+            *((f"{gates / scale:,.1f}", f"{logic / gates - 1:+.1%}" if gates else "") if real else ()),
+            f"{sum(cost.memory_pj for cost in costs) / scale:,.1f}",
+            f"{sum(cost.external.pj for cost in costs) / scale:,.1f}",
+            f"{sum(cost.counts.cycles for cost in costs):,}",
+            f"{big} {blocks[big] / logic:.1%}",
+        )
+
+    for i, (cost, gates) in enumerate(zip(found.layers, each, strict=True)):
+        line(f"{i} {cost.layer.name}", cost.layer.operator.name, [cost], gates)
+    line("total", "", found.layers, sum(each))
+    return table
 
 
 def layer(i: int, cost: "LayerCost", measured: Mapping[str, float] | None) -> list[Any]:
@@ -58,7 +99,7 @@ def layer(i: int, cost: "LayerCost", measured: Mapping[str, float] | None) -> li
         f"{o.storing:,} storing, {o.control:,} control; {o.hidden:,} more of loading behind issuing; elements in use {o.utilisation:.1%}\n"
         f"  traffic  {t.moved:,} words, {t.moved / t.compulsory:.2f} x the compulsory {t.compulsory:,} "
         f"({t.inputs:,} inputs, {t.constants:,} weights and parameters, {t.outputs:,} outputs)\n"
-        f"  operands move as {cost.activity}"
+        f"  operands {cost.activity}"
     )
     return [text, "", _blocks(cost, measured), "", _energy(cost)]
 
@@ -81,9 +122,9 @@ def _energy(cost: "LayerCost") -> Table:
         count, pj = sum(row.count for row in rows), sum(row.pj for row in rows)
         cells = ("", "", "", f"{pj:,.0f}") if cause == "glitches" else (rows[0].event, *_numbers(count, pj / count))
         table.add_row(f"  {cause}", *cells, f"{pj / whole:.1%}")
-    _events(table, cost.memories)
+    _events(table, cost.memories, cost.memory_pj)
     half, full, twice = totals([cost])["memory_energy_pj"].values()
-    table.add_row("  on-chip memories", "cited", "", "", f"{full:,.0f}", "", f"{half:,.0f} at half, {twice:,.0f} at twice")
+    table.add_row("  on-chip memories", "cited", "", "", f"{full:,.0f}", "100.0%", f"{half:,.0f} at half, {twice:,.0f} at twice")
     external = cost.external
     table.add_row("  external memory", external.event, *_numbers(external.count, external.pj_each), "", f"cited, {external.source}")
     return table
@@ -142,9 +183,11 @@ def rests(found: "Explanation") -> list[Any]:
         for row in layer.logic:
             sums[row.source] = sums.get(row.source, 0.0) + row.pj
     whole = sum(sums.values())
-    table = _grid("family", "share", "measured on", "equations", "held out: mean", "worst", "worst in", "nearest measured", left=(0, 6, 7))
+    table = _grid("family", "share", "measured on", "equations", "held out: mean", "worst", "worst in", "nearest others", left=(0, 6, 7))
     ordered = sorted(found.supports, key=lambda support: -sums.get(support.family, 0.0))
     shown = [support for support in ordered if sums.get(support.family, 0.0) >= FOLDED / 2 * whole]
+    nearest = Counter(support.nearest for support in shown)
+    common = max(nearest, key=lambda names: nearest[names])
     for support in shown:
         mean, worst = support.energy_mape, support.energy_worst
         table.add_row(
@@ -155,7 +198,7 @@ def rests(found: "Explanation") -> list[Any]:
             "none" if mean is None else f"{mean:.1%}",
             "none" if worst is None else f"{worst:+.1%}",
             support.worst_in or "",
-            ", ".join(support.nearest),
+            ", ".join(support.nearest) if support.nearest != common else "",
         )
     p = found.provenance
     same = (
@@ -165,7 +208,8 @@ def rests(found: "Explanation") -> list[Any]:
     )
     text = (
         f"Unit costs are fitted to {p['measurements']}, {p['technology']}, {p['tools']}. {same}\n"
-        f"Activity: {p['operands']}; {p['activity']}.\n"
+        f"Most like it: {', '.join(common)}; where a family was measured on others, they are named with it.\n"
+        f"Those ran {p['operands']}; {p['activity']}.\n"
         "Held out: energy of the family's parts, each predicted without its own accelerator's measurement."
     )
     rest = sum(sums.get(support.family, 0.0) for support in ordered if support not in shown)

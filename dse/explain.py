@@ -1,6 +1,7 @@
 """Where a prediction's energy goes: every number taken apart into an exact count times a unit cost, and what the unit cost rests on."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from gatewright.dse import memories
@@ -94,9 +95,9 @@ def _memories(model: CostModel, schedule: Schedule, accesses: memories.Accesses,
     rows = []
     for buffer in memories.buffers(schedule.config):
         cost, (reads, writes) = model.memories.macro_for(buffer.depth, buffer.width), accesses[buffer.name]
-        kinds = {name: cost.macros.count(name) for name in cost.macros}
+        kinds = {name: buffer.number * cost.macros.count(name) for name in cost.macros}
         macros = " + ".join(f"{number} {name}" for name, number in kinds.items())
-        source = f"{buffer.number} x ({macros})" if buffer.number > 1 else macros
+        source = f"{macros} in {buffer.number} banks" if buffer.number > 1 else macros
         for event, number, each in (
             ("reads", reads, cost.read_pj),
             ("writes", writes, cost.write_pj),
@@ -119,13 +120,21 @@ def _provenance(model: CostModel) -> dict[str, str]:
     """Technology, tools and operands of the measurements (several are listed), and who says what memories cost."""
     found = [item.measurement for item in model.samples]
     tools = sorted({f"{name} {version}" for m in found for name, version in m.tools.items()})
-    operands = sorted({m.operands for m in found})
     return {
         "measurements": f"{len(found)} accelerators on gates",
         "technology": model.technology,
         "tools": ", ".join(tools),
-        "operands": "; ".join(operands),
+        "operands": "; ".join(_merged({m.operands for m in found})),
         "activity": TIMED if model.timed else ZERO_DELAY,
         "memories": f"{model.memories.note}: {model.memories.source}",
         "external": DRAM.source,
     }
+
+
+def _merged(texts: Iterable[str]) -> list[str]:
+    """Texts that differ in one number only become one: `64 or 128 images`."""
+    numbers: dict[tuple[str, ...], set[int]] = {}
+    for text in texts:
+        head, *rest = re.split(r"(\d+)", text, maxsplit=1)
+        numbers.setdefault((head, *rest[1:]), set()).update(int(number) for number in rest[:1])
+    return sorted(" or ".join(map(str, sorted(found))).join(around) if found else around[0] for around, found in numbers.items())

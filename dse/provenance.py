@@ -7,7 +7,7 @@ from math import log2
 import numpy as np
 
 from gatewright.dse.cost import CostModel
-from gatewright.dse.events import dynamic
+from gatewright.dse.events import GLITCHES, dynamic
 from gatewright.dse.fit import Equations, Rows, Sample, all_parts
 from gatewright.dse.heldout import HeldOut
 from gatewright.dse.space import BUFFERS
@@ -108,7 +108,9 @@ def unmeasured(model: CostModel, config: AcceleratorConfig, operators: Iterable[
             activity, _ = model.activity(Work(operator, Counts(), 1.0), config.operand_bits)
             events = dynamic(config, part, operator, activity)
             moved |= {feature: max(map(abs, numbers.values())) for feature, numbers in events.items()}
-        for kind, features in (("flips", part.flips), ("area", part.area), ("settled", moved)):
+        settled = {feature: value for feature, value in moved.items() if GLITCHES not in feature}
+        glitches = {"glitches": moved} if model.timed else {}
+        for kind, features in ({"flips": part.flips, "area": part.area, "settled": settled} | glitches).items():
             known = {name for rows in _rows(model, kind, part.family) for row in rows.features for name, value in row.items() if value}
             missing |= {f"{part.family}: {kind} by {name}": None for name, value in features.items() if value and name not in known}
     return tuple(missing)

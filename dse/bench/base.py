@@ -24,7 +24,8 @@ PACKAGES = ("numpy", "torch", "numba")
 class Row:
     """One figure. A measured one is the median over rounds and `spread` their range, as a share of it.
 
-    `ratio`: to `baseline`, the median of the rounds' ratios, over 1 where this row is better. `cited`: a published figure, not run here.
+    `ratio`: to `baseline`, the median of the rounds' ratios, over 1 where this row is better. `cited`: a published figure, not run here;
+    `goal`: what `baseline` should reach.
     """
 
     name: str
@@ -34,7 +35,7 @@ class Row:
     spread: float = 0.0
     ratio: float | None = None
     baseline: str | None = None
-    origin: Literal["measured", "cited"] = "measured"
+    origin: Literal["measured", "cited", "goal"] = "measured"
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from itertools import count
 
 import pytest
 
+from gatewright.cli.bench import _text
 from gatewright.cli.main import main
 from gatewright.dse.bench import BENCHMARKS, base, mappings, named
-from gatewright.dse.bench.base import equal, race, row
+from gatewright.dse.bench.base import Outcome, Row, equal, race, row
 from gatewright.hw.errors import BadInput, Mismatch
 
 LONG = ("rtl",)  # two simulators to build
@@ -68,6 +69,12 @@ def test_sides_that_differ_are_found_out(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(mappings.Batch, "evaluate", wrong)
     with pytest.raises(Mismatch, match="cycles of the two evaluators differ"):
         named("mappings")(tiny=True)
+
+
+def test_a_goal_stands_beside_what_should_reach_it() -> None:
+    rows = (Row("two threads", 3e6, "x/s"), Row("two cores", 2e6, "x/s", ratio=2 / 3, baseline="two threads", origin="goal"))
+    lines = _text(Outcome("made", "Made up", rows, "all", 1.0))
+    assert "  Goal: 2 M x/s (two cores); two threads: 1.50 times that." in lines
 
 
 def test_an_unknown_name_is_refused() -> None:

@@ -10,7 +10,7 @@ from gatewright.cli.common import parse_toml
 from gatewright.cli.main import main
 from gatewright.dse.config import RunConfig
 from gatewright.dse.cost import CostModel
-from gatewright.dse.explain import TIMED, explain
+from gatewright.dse.explain import TIMED, _merged, explain
 from gatewright.dse.explanation import Explanation
 from gatewright.dse.explore import Result
 from gatewright.dse.finalists import Finalist
@@ -19,12 +19,14 @@ from gatewright.dse.prove import Layer as ProofLayer
 from gatewright.dse.prove import Proof, Verified
 from gatewright.dse.provenance import extrapolations, unmeasured
 from gatewright.dse.run import RESULT, create
-from gatewright.hw.config import AcceleratorConfig, integer, stochastic, xnor
+from gatewright.hw.config import AcceleratorConfig, binary_weight, integer, stochastic, xnor
 from gatewright.hw.errors import BadInput
+from gatewright.sw import checkpoint, data
 from gatewright.sw.accuracy import wilson
-from gatewright.sw.checkpoint import Recipe
+from gatewright.sw.activity import IMAGES, activities
+from gatewright.sw.checkpoint import Recipe, Trained
 from gatewright.sw.counts import count
-from gatewright.sw.models import Architecture, workload
+from gatewright.sw.models import Architecture, network, workload
 
 I8, X = integer(8), xnor()
 NETWORK = Architecture(family="vgg", channels=1, height=8, width=8, widths=(6, 8), operators=(I8, X, I8), pool_after=(0,))
@@ -307,6 +309,46 @@ def test_the_command_on_a_run(run: Path, model: CostModel, found: Explanation, c
     assert "nJ in ihp130; predicted +0.0%" in text  # the model holds glitches too
     assert "The run's own model predicted 123.0 nJ" in text
     assert "+0.0%" in text
+
+
+def test_a_run_is_priced_with_its_own_network(run: Path, model: CostModel, found: Explanation, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(run), "--quiet"]) == 0
+    assert "trial-0.safetensors, is gone" in " ".join(capsys.readouterr().out.split())
+    (run / "finalists").mkdir()
+    trained = Trained(architecture=NETWORK, recipe=Recipe(), dataset="digits", network=network(NETWORK, seed=5).eval(), history=())
+    checkpoint.save(trained, run / "finalists" / "trial-0.safetensors")
+    digits = data.load("digits")
+    codes = data.encode(I8, digits.train.images[:IMAGES], digits.maximum)
+    own = model.predict(found.schedule, activities=activities(trained.export(), codes, CONFIG.operand_bits)).metrics
+    assert own.energy_pj != pytest.approx(model.predict(found.schedule).metrics.energy_pj, rel=1e-3)
+    assert main(["explain", str(run), "--json", "--quiet"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["energy_pj"] / record["images"] == pytest.approx(own.energy_pj)
+    assert main(["explain", str(run), "--quiet"]) == 0
+    assert f"the run's own trained network's, on {IMAGES} training images of digits" in capsys.readouterr().out
+
+
+def test_many_layers_are_summed_up(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(FILE.replace("widths = [6]", "widths = [6, 6, 6]").replace('["xnor", "int8"]', '["int8", "xnor", "int8", "int8"]'))
+    assert main(["explain", str(file), "--quiet"]) == 0
+    text = capsys.readouterr().out
+    lines = text.splitlines()
+    rows = [line.split() for line in lines if line.startswith(("0 conv0", "1 conv1", "2 conv2", "3 fc", "total"))]
+    assert len(rows) == 5
+    assert sum(float(row[3]) for row in rows[:-1]) == pytest.approx(float(rows[-1][1]), abs=0.3)  # rounded to tenths
+    assert "Layer 0" not in text
+    assert "--layer" in text
+    assert "typical ones of measured layers" in text
+    assert main(["explain", str(file), "--quiet", "--layer", "2"]) == 0
+    assert "Layer 2 conv2" in capsys.readouterr().out
+
+
+def test_texts_that_differ_in_a_number_are_said_once() -> None:
+    assert _merged({"128 images", "64 images", "noise"}) == ["64 or 128 images", "noise"]
+
+
+def test_what_moves_glitches_alone_does_not_settle(model: CostModel) -> None:
+    assert not unmeasured(model, CONFIG.replace(operators=(integer(4), binary_weight(8))), (integer(4), binary_weight(8)))
 
 
 def test_a_run_that_has_not_finished_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
