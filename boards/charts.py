@@ -20,8 +20,8 @@ J = TypeVar("J")
 
 BLOCKS = ("int8",)  # operators whose elements are also made with the chip's multipliers
 
-_BOARD = Axis(name="board", title="board: icebreaker is an iCE40 UP5K, colorlight an ECP5 25F, ulx3s an ECP5 85F, speed grade 6")
-_OPERATOR = Axis(name="operator", title="operator")
+_BOARD = Axis(name="board", title="icebreaker is an iCE40 UP5K, colorlight an ECP5 25F, ulx3s an ECP5 85F, speed grade 6")
+_OPERATOR = Axis(name="operator", title="the arithmetic of a product, by its name in docs/operators.md")
 _MULTIPLIERS = Axis(name="multipliers", title="made of logic, or the chip's blocks")
 
 
@@ -43,7 +43,12 @@ def elements(note: Callable[[str], None], workers: int = 1) -> Chart:
         platform="fpga",
         name="element",
         title="A processing element with its edges",
-        axes=(_BOARD, _OPERATOR, _MULTIPLIERS, Axis(name="operand_bits", title="bits of an operand word: lanes times their width")),
+        axes=(
+            _BOARD,
+            _OPERATOR,
+            _MULTIPLIERS,
+            Axis(name="operand_bits", title="bits of an operand word: lanes times their width", interpolated=False),
+        ),
         costs=(
             Cost(name="luts", title="LUTs, carry chains among them, before packing", origin="measured", rises_with=("operand_bits",)),
             Cost(name="flip_flops", title="flip-flops", origin="measured", rises_with=("operand_bits",)),
@@ -84,7 +89,12 @@ def accelerators(note: Callable[[str], None], workers: int = 1) -> Chart:
         platform="fpga",
         name="accelerator",
         title="A whole chip: serial port, accelerator, external memory",
-        axes=(_BOARD, _OPERATOR, Axis(name="rows", title="rows of the grid"), Axis(name="cols", title="columns of the grid")),
+        axes=(
+            _BOARD,
+            _OPERATOR,
+            Axis(name="rows", title="rows of the grid", interpolated=False),
+            Axis(name="cols", title="columns of the grid", interpolated=False),
+        ),
         costs=(
             Cost(name="luts", title="LUTs (ECP5) or logic cells (iCE40) after packing", origin="measured", rises_with=size),
             Cost(name="flip_flops", title="flip-flops", origin="measured", rises_with=size),

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from gatewright.sim.calibration import Plan
     from gatewright.sim.measurement import Measurement
 
-PlanFile = Annotated[Path | None, typer.Option("--plan", help="Probes to measure, TOML or JSON; by default the full plan.", metavar="PLAN")]
+PlanFile = Annotated[
+    Path | None, typer.Option("--plan", help="Probes, as examples/plan.toml (or JSON); else the full plan.", metavar="PLAN")
+]
 PlotFile = Annotated[Path | None, typer.Option("--plot", help="Draw predicted against measured energy, a page.", metavar="FILE.html")]
 OutFile = Annotated[Path | None, typer.Option("--out", help="Write the measurements to a file.", metavar="FILE")]
 Liberty = Annotated[list[Path] | None, typer.Option("--liberty", help="A standard-cell library; may be repeated.", metavar="FILE")]

@@ -1,6 +1,6 @@
 """`gatewright platforms`: what layers cost on FPGAs, GPUs, processors and RRAM crossbars, as charts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,7 +26,11 @@ ROWS = 40  # of a table; the others are left out
 Name = Annotated[str | None, typer.Argument(help="A chart, as fpga/layer; without it, the list.", metavar="CHART")]
 At = Annotated[
     str | None,
-    typer.Option("--at", help="A value for each axis, as C=48,K=64,size=8: the costs there. With --html, numbers to hold.", metavar="AXES"),
+    typer.Option(
+        "--at",
+        help="A value for each axis, as C=48,K=64,size=8: the costs there; for some axes: those rows. With --html, numbers to hold.",
+        metavar="AXES",
+    ),
 ]
 Html = Annotated[Path | None, typer.Option("--html", help="Write the chart's plots here.", metavar="FILE")]
 Over = Annotated[str | None, typer.Option("--over", help="With --html: the axis to plot over.", metavar="AXIS")]
@@ -53,8 +57,7 @@ def platforms(
     output = Output(as_json, quiet)
     _consistent(name, at, html, over, measure, out)
     if measure is not None and out is not None:
-        if not out.is_dir():
-            raise BadInput(f"{out} is no folder. Make it, or name another one.")
+        _make(out)
         paths = [store.save(made, out) for made in _measured(measure, output, workers, seed)]
         output.emit({"charts": paths}, "\n".join(str(path) for path in paths))
         return
@@ -68,19 +71,29 @@ def platforms(
         from gatewright.dse.platforms import page
         from gatewright.sim.files import write
 
-        write(html, page(chart, over, {axis: value for axis, value in where.items() if not isinstance(value, str)}))
+        write(html, page(chart, over, _held(where)))
         output.emit({"chart": name, "html": html}, f"Written to {html}.")
+    elif where.keys() == {axis.name for axis in chart.axes}:
+        found, how = _at(chart, where)
+        origins = {cost.name: cost.origin for cost in chart.costs}
+        record = {"chart": name, "at": where, "costs": found, "origins": origins, "how": how, "provenance": chart.provenance}
+        output.emit(record, Group(_costs(chart, found), "", f"{how[0].upper()}{how[1:]}."))
     elif where:
-        found = chart.at(**where)
-        output.emit({"chart": name, "at": where, "costs": found, "provenance": chart.provenance}, _costs(chart, found))
+        rows, columns = chart.select(**where), [column.name for column in chart.columns]
+        record = {"chart": name, "at": where, "columns": columns, "rows": rows, "provenance": chart.provenance}
+        output.emit(record, Group(_table(chart, rows, where), "", *_facts(chart, len(rows))))
     else:
-        output.emit(chart.model_dump(mode="json"), Group(_table(chart), "", *_facts(chart)))
+        output.emit(chart.model_dump(mode="json"), Group(_table(chart, chart.rows), "", *_facts(chart, len(chart.rows))))
 
 
 def _consistent(name: str | None, at: str | None, html: Path | None, over: str | None, measure: str | None, out: Path | None) -> None:
     """Options that need each other."""
     if measure is not None and measure not in PLATFORMS:
         raise BadInput(f"There is no platform {measure!r}; there are {', '.join(PLATFORMS)}.")
+    if measure in ("cpu", "gpu"):
+        from gatewright.sim.platforms.processors import require
+
+        require("gpu" if measure == "gpu" else "cpu")
     if (measure is None) != (out is None):
         raise BadInput("--measure makes charts and --out says where to: give both.")
     if measure is not None and (name or at or html or over):
@@ -89,6 +102,13 @@ def _consistent(name: str | None, at: str | None, html: Path | None, over: str |
         raise BadInput("--at, --html and --over are of one chart: name it; `gatewright platforms` lists them.")
     if over is not None and html is None:
         raise BadInput("--over is of the plots: give --html too.")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{folder} cannot be made a folder: {(error.strerror or str(error)).lower()}. Name another one.") from None
 
 
 def _measured(platform: str, output: Output, workers: int, seed: int) -> "Iterator[Chart]":
@@ -122,6 +142,26 @@ def _where(text: str | None) -> "dict[str, Value]":
     return found
 
 
+def _held(where: "Mapping[str, Value]") -> dict[str, float]:
+    """Numbers for the plots."""
+    held = {axis: value for axis, value in where.items() if not isinstance(value, str)}
+    if names := [f"{axis}={value}" for axis, value in where.items() if axis not in held]:
+        raise BadInput(f"With --html, --at holds numbers, and all names are drawn; got {', '.join(names)}.")
+    return held
+
+
+def _at(chart: "Chart", where: "Mapping[str, Value]") -> tuple[dict[str, float], str]:
+    """The costs at a shape, and how they were had."""
+    from gatewright.sim.platforms import rram
+
+    if chart.key in rram.MODELS:
+        return rram.exact(chart, **where), "the model itself, not interpolated"
+    found = chart.at(**where)
+    if chart.holds(**where):
+        return found, "a point of the chart, not interpolated"
+    return found, f"interpolated between points of the chart; {chart.interpolation or 'how far that is off was not measured'}"
+
+
 def _summary(chart: "Chart") -> dict[str, object]:
     return {
         "chart": chart.key,
@@ -137,7 +177,7 @@ def _summary(chart: "Chart") -> dict[str, object]:
 def _list(known: "Iterable[Chart]") -> Group:
     from gatewright.sim.platforms.chart import ORIGINS
 
-    table = _empty("chart", "is", "over", "points", "figures", "of")
+    table = _empty("chart", "is", "over", "points", "figures", "date")
     for platform, what in PLATFORMS.items():
         mine = [chart for chart in known if chart.platform == platform]
         for chart in mine:
@@ -149,19 +189,22 @@ def _list(known: "Iterable[Chart]") -> Group:
     return Group(table, "", "gatewright platforms CHART shows one, --at C=48,... its costs at a shape, --html FILE its plots.")
 
 
-def _table(chart: "Chart") -> Table:
-    table = _empty(*(column.name for column in chart.columns))
-    for row in islice(chart.rows, ROWS):
-        table.add_row(*(value if isinstance(value, str) else f"{value:,.5g}" if isinstance(value, float) else str(value) for value in row))
+def _table(chart: "Chart", rows: "Iterable[Sequence[Value]]", left_out: Container[str] = ()) -> Table:
+    """The first rows, without the columns that `left_out` has."""
+    shown = [i for i, column in enumerate(chart.columns) if column.name not in left_out]
+    table = _empty(*(chart.columns[i].name for i in shown))
+    for row in islice(rows, ROWS):
+        table.add_row(*(f"{row[i]:,.5g}" if isinstance(row[i], float) else str(row[i]) for i in shown))
     return table
 
 
-def _facts(chart: "Chart") -> Iterator[str]:
+def _facts(chart: "Chart", rows: int) -> Iterator[str]:
     """What the columns are, and where they are from."""
     from gatewright.sim.platforms.chart import ORIGINS
 
-    if (left := len(chart.rows) - ROWS) > 0:
-        yield f"{left} more rows: --json has them all.\n"
+    if (left := rows - ROWS) > 0:
+        axis = chart.axes[0].name
+        yield f"{left} more rows: --at {axis}={chart.values(axis)[-1]} selects some, also by several axes; --json has them all.\n"
     yield from (f"{axis.name}: {axis.title}" for axis in chart.axes)
     yield from (f"{cost.name}: {cost.title} ({ORIGINS[cost.origin]})" for cost in chart.costs)
     p = chart.provenance
@@ -170,9 +213,11 @@ def _facts(chart: "Chart") -> Iterator[str]:
 
 
 def _costs(chart: "Chart", found: dict[str, float]) -> Table:
-    table = _empty("cost", "value", "is")
+    from gatewright.sim.platforms.chart import ORIGINS
+
+    table = _empty("cost", "value", "is", "origin")
     for cost in chart.costs:
-        table.add_row(cost.name, f"{found[cost.name]:,.5g}", cost.title)
+        table.add_row(cost.name, f"{found[cost.name]:,.5g}", cost.title, ORIGINS[cost.origin])
     return table
 
 

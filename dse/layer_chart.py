@@ -33,7 +33,7 @@ def layers(accelerators: Chart, note: Callable[[str], None] = lambda text: None)
             Axis(name="C", title="input channels"),
             Axis(name="K", title="output channels"),
             Axis(name="size", title="rows and columns of the output (P = Q), padded"),
-            Axis(name="kernel", title="rows and columns of the kernel (R = S)"),
+            Axis(name="kernel", title="rows and columns of the kernel (R = S)", interpolated=False),
         ),
         costs=(
             Cost(name="cycles", title="cycles of one image, the least of all mappings", origin="from_measured", rises_with=SHAPE),

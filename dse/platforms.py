@@ -29,14 +29,14 @@ def lines_plot(info: Lines) -> go.Figure:
             found = [(line.name, line.y[line.x.index(x)]) for line in info.lines if x in line.x]
             names, values = zip(*found, strict=True)
             figure.add_bar(x=values, y=names, orientation="h", name=f"{x:g}", marker_color=PALETTE[i])
-        style(figure, "", "", 120 + 26 * len(info.lines))
+        style(figure, info.unit, "", 120 + 26 * len(info.lines))
         figure.update_layout(legend_title_text=info.x, bargap=0.3)
         figure.update_yaxes(autorange="reversed", showgrid=False)
         return figure
     for i, line in enumerate(info.lines):
         look = {"color": PALETTE[i % len(PALETTE)], "dash": DASHES[i // len(PALETTE) % len(DASHES)]}
         figure.add_scatter(x=line.x, y=line.y, mode="lines+markers", name=line.name, line=look)
-    style(figure, info.x, "", 400)
+    style(figure, info.x, info.unit, 400)
     ticks = sorted({x for line in info.lines for x in line.x})
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
     if all(min(line.y) > 0 for line in info.lines):

@@ -20,6 +20,7 @@ from gatewright.sim.probe import Probe, Result, measure_probe
 from gatewright.sim.technology import EMBEDDED, Technology, from_liberty, technology_named
 
 WORKERS = 2
+EXAMPLE = "examples/plan.toml"
 
 
 class Plan(Noun):
@@ -38,11 +39,16 @@ class Plan(Noun):
 def plan_from(tables: Mapping[str, Any]) -> Plan:
     """A plan as a person writes it: a list `probes`, each with `config` and `architecture`, whose operators may be names."""
     if set(tables) != {"probes"} or not isinstance(tables["probes"], list):
-        raise BadInput(f"A plan has one key, probes, a list of tables; got {', '.join(sorted(tables)) or 'nothing'}.")
-    return Plan(probes=tuple(Probe(**_named(probe)) for probe in tables["probes"]))
+        raise BadInput(f"A plan has one key, probes, a list of tables; got {', '.join(sorted(tables)) or 'nothing'}; see {EXAMPLE}.")
+    try:
+        return Plan(probes=tuple(Probe(**_named(probe)) for probe in tables["probes"]))
+    except BadInput as error:
+        raise BadInput(f"{error} For a plan see {EXAMPLE}.") from None
 
 
-def _named(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _named(fields: object) -> dict[str, Any]:
+    if not isinstance(fields, Mapping):
+        raise BadInput(f"A probe is a table; got {fields!r}.")
     result = dict(fields)
     for name in ("config", "architecture"):
         if isinstance(part := result.get(name), dict) and isinstance(operators := part.get("operators"), list):

@@ -1,11 +1,15 @@
 """`gatewright measure` and `gatewright calibrate`: their keys and their errors."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from gatewright.cli.main import main
+from gatewright.sim.calibration import plan_from
+from gatewright.sim.probe import choose
+from gatewright.sw.models import workload
 
 SMALL = """
 [accelerator]
@@ -78,7 +82,8 @@ def test_measure_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str], tex
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("plan.toml", "probes = 3", "A plan has one key, probes, a list of tables"),
+        ("plan.toml", "probes = 3", "A plan has one key, probes, a list of tables; got probes; see examples/plan.toml"),
+        ("plan.toml", "probes = [3]", "A probe is a table; got 3. For a plan see examples/plan.toml"),
         ("plan.json", "{", "is not valid JSON"),
         ("plan.toml", "[[probes]]\nname = 'a'", "config: Field required"),
     ],
@@ -88,6 +93,16 @@ def test_calibrate_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str], n
     path.write_text(text)
     assert main(["calibrate", "--plan", str(path)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_example_of_a_plan_is_one() -> None:
+    """Both accelerators have the same kinds of blocks, so that each can be predicted from the other, and their networks fit."""
+    path = Path(__file__).parents[1] / "examples" / "plan.toml"
+    probes = plan_from(tomllib.loads(path.read_text())).probes
+    assert [probe.name for probe in probes] == ["narrow", "wide"]
+    assert len({probe.config.operators for probe in probes}) == 1
+    for probe in probes:
+        assert choose(workload(probe.architecture), probe.config, probe.images, probe.mapping, probe.seed)
 
 
 def test_calibrate_needs_a_plan_that_exists(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,8 +17,20 @@ Origin = Literal["measured", "from_measured", "cited", "from_cited"]
 
 Value = str | int | float
 
-UNITS = ("luts", "flip_flops", "block_rams", "dsps", "cycles", "arrays", "_mhz", "_us", "_pj", "_um2", "_percent")
-"""A cost's name is one of these, or ends in it."""
+UNITS = {
+    "luts": "LUTs",
+    "flip_flops": "flip-flops",
+    "block_rams": "block RAMs",
+    "dsps": "DSPs",
+    "cycles": "cycles",
+    "arrays": "arrays",
+    "_mhz": "MHz",
+    "_us": "us",
+    "_pj": "pJ",
+    "_um2": "um2",
+    "_percent": "%",
+}
+"""A cost's name is one of these, or ends in it; how the unit is written."""
 
 ORIGINS = {
     "measured": "measured",
@@ -36,7 +48,9 @@ class Column(Noun):
 
 
 class Axis(Column):
-    """What the points differ in: numbers, which may be interpolated, or names, which may not."""
+    """What the points differ in: names, or numbers; between those costs are interpolated unless the axis says otherwise."""
+
+    interpolated: bool = True
 
 
 class Cost(Column):
@@ -47,9 +61,14 @@ class Cost(Column):
 
     @model_validator(mode="after")
     def _check(self) -> "Cost":
-        if not self.name.endswith(UNITS):
+        if not self.name.endswith(tuple(UNITS)):
             raise ValueError(f"a cost's name ends in its unit, one of {', '.join(UNITS)}; got {self.name!r}")
         return self
+
+    @property
+    def unit(self) -> str:
+        """As it is written."""
+        return next(unit for end, unit in UNITS.items() if self.name.endswith(end))
 
 
 class Provenance(Noun):
@@ -64,7 +83,10 @@ class Provenance(Noun):
 
 
 class Chart(Noun):
-    """Rows of axis values and costs. For every combination of names that occurs, the numbers form a full grid, each point once."""
+    """Rows of axis values and costs. For every combination of names that occurs, the numbers form a full grid, each point once.
+
+    interpolation: how far off costs between the points were found to be; empty where that was not measured.
+    """
 
     platform: str = Field(pattern=r"^[a-z0-9]+$")
     name: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -73,6 +95,7 @@ class Chart(Noun):
     costs: tuple[Cost, ...] = Field(min_length=1)
     rows: tuple[tuple[Value, ...], ...] = Field(min_length=1)
     provenance: Provenance
+    interpolation: str = ""
 
     @model_validator(mode="after")
     def _check(self) -> "Chart":
@@ -184,19 +207,42 @@ class Chart(Noun):
         """Every cost at a shape, one value for each axis.
 
         Between points a cost follows a power law along every axis where the points around are positive, else straight lines over the
-        logarithm. Raises BadInput for a missing or unknown axis, a name that is not there, and a number outside the chart's range.
+        logarithm. Raises BadInput for a missing or unknown axis, a name that is not there, a number outside the chart's range, and one
+        between the values of an axis that is not interpolated.
         """
-        for axis in where:
-            self.values(axis)
+        self._check_axes(where)
         if missing := [axis.name for axis in self.axes if axis.name not in where]:
             raise BadInput(f"{self.key} needs a value for {', '.join(missing)} too.")
         names = tuple(str(where[name]) for name in self.names)
         points = self._points(names)
         corners: list[tuple[float, tuple[float, ...]]] = [(1.0, ())]
         for name, steps in self.grid(names).items():
-            around = self._around(name, where[name], steps)
+            around = self._around(name, self._number(name, where[name]), steps)
             corners = [(weight * part, (*at, value)) for weight, at in corners for part, value in around]
         return {cost.name: _mean([(w, points[at][j]) for w, at in corners]) for j, cost in enumerate(self.costs)}
+
+    def select(self, **where: Value) -> tuple[tuple[Value, ...], ...]:
+        """The rows that have these values, in order. Raises BadInput for an unknown axis, and where there is none."""
+        self._check_axes(where)
+        columns = [axis.name for axis in self.axes]
+        wanted = {columns.index(name): str(value) if name in self.names else self._number(name, value) for name, value in where.items()}
+        if found := tuple(row for row in self.rows if all(row[i] == value for i, value in wanted.items())):
+            return found
+        known = "; ".join(f"{name} {', '.join(_text(value) for value in self.values(name))}" for name in where)
+        raise BadInput(f"{self.key} has no row with {', '.join(f'{n} {_text(v)}' for n, v in where.items())}; it has rows with {known}.")
+
+    def holds(self, **where: Value) -> bool:
+        """Whether a shape is one of the points."""
+        return any(row[: len(self.axes)] == tuple(where[axis.name] for axis in self.axes) for row in self.rows)
+
+    def _check_axes(self, where: Mapping[str, Value]) -> None:
+        for axis in where:
+            self.values(axis)
+
+    def _number(self, axis: str, value: Value) -> float:
+        if isinstance(value, str):
+            raise BadInput(f"{axis} of {self.key} is a number; {value!r} is no number.")
+        return value
 
     def _points(self, names: tuple[str, ...]) -> Mapping[tuple[float, ...], tuple[float, ...]]:
         if names not in self._groups:
@@ -204,17 +250,23 @@ class Chart(Noun):
             raise BadInput(f"{self.key} has no points for {', '.join(names)}; it has them for {known}.")
         return self._groups[names]
 
-    def _around(self, name: str, value: Value, steps: Sequence[float]) -> list[tuple[float, float]]:
+    def _around(self, name: str, value: float, steps: Sequence[float]) -> list[tuple[float, float]]:
         """The chart's values on both sides of one, with weights."""
-        if isinstance(value, str) or not steps[0] <= value <= steps[-1]:
-            got = value if isinstance(value, str) else f"{value:g}"
-            raise BadInput(f"{self.key} covers {name} from {steps[0]:g} to {steps[-1]:g}; got {got}. It is not extended beyond.")
+        if not steps[0] <= value <= steps[-1]:
+            raise BadInput(f"{self.key} covers {name} from {steps[0]:g} to {steps[-1]:g}; got {value:g}. It is not extended beyond.")
         above = next(step for step in steps if step >= value)
         if above == value:
             return [(1.0, above)]
+        if not next(axis for axis in self.axes if axis.name == name).interpolated:
+            known = ", ".join(f"{step:g}" for step in steps)
+            raise BadInput(f"{self.key} is not interpolated over {name}, which is one of {known}; got {value:g}.")
         below = steps[steps.index(above) - 1]
         part = math.log(value / below) / math.log(above / below)
         return [(1 - part, below), (part, above)]
+
+
+def _text(value: Value) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _mean(terms: Sequence[tuple[float, float]]) -> float:

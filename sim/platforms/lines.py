@@ -21,6 +21,7 @@ class Lines:
     """A plot's numbers; `held` are the axes that stand still, with their values."""
 
     cost: str
+    unit: str
     x: str
     held: dict[str, float]
     lines: tuple[Line, ...]
@@ -32,7 +33,7 @@ def lines_info(chart: Chart, cost: str, x: str | None = None, held: Mapping[str,
     A combination of names whose points do not cover a held value has no line. A chart without names has a line for each value of its
     last axis of numbers. Raises BadInput for a cost or an axis that is not there, and for a held value that none covers.
     """
-    costs = {known.name: known.title for known in chart.costs}
+    costs = {known.name: known for known in chart.costs}
     if cost not in costs:
         raise BadInput(f"{chart.key} has no cost {cost!r}; it has {', '.join(costs)}.")
     x = x or chart.numbers[0]
@@ -55,7 +56,7 @@ def lines_info(chart: Chart, cost: str, x: str | None = None, held: Mapping[str,
             lines.append(Line(" ".join(names) if each is None else f"{by} {each:g}", tuple(grid[x]), y))
     if not lines:
         raise BadInput(f"No line of {chart.key} covers {', '.join(f'{name} {value:g}' for name, value in fixed.items())}.")
-    return Lines(costs[cost], next(axis.title for axis in chart.axes if axis.name == x), fixed, tuple(lines))
+    return Lines(costs[cost].title, costs[cost].unit, next(axis.title for axis in chart.axes if axis.name == x), fixed, tuple(lines))
 
 
 def _middle(grids: list[list[float]]) -> float:

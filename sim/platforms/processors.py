@@ -130,6 +130,11 @@ def timed(run: Callable[[], object], clock: Callable[[], float], wait: Callable[
     return 1e6 * median(samples), 100 * (high - low) / middle
 
 
+def require(kind: Kind) -> None:
+    """Raises Missing where there is no such device, or what compiles kernels for it is not there."""
+    _device(kind)
+
+
 def measure(kind: Kind, note: Callable[[str], None] = lambda text: None, seed: int = 0) -> Chart:
     """Time every kernel on every layer shape here. Raises Missing where there is no such device, and Mismatch for a wrong product."""
     device, description, clock, wait = _device(kind)
@@ -149,7 +154,7 @@ def measure(kind: Kind, note: Callable[[str], None] = lambda text: None, seed: i
             Axis(name="C", title="input channels"),
             Axis(name="K", title="output channels"),
             Axis(name="size", title="rows and columns of the output (P = Q), padded"),
-            Axis(name="kernel", title="rows and columns of the kernel (R = S)"),
+            Axis(name="kernel", title="rows and columns of the kernel (R = S)", interpolated=False),
         ),
         costs=(
             Cost(name="latency_us", title="time of all images, us, median", origin="measured"),

@@ -8,6 +8,7 @@ Left out: decoders, buffers and wires between arrays, thresholds, writing, idle 
 an ADC with fewer bits than a column's count needs costs accuracy that is not modelled.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -154,13 +155,36 @@ def _energies(found: Crossbar) -> tuple[float, float, float]:
     return cited, half, double
 
 
+def _layer(device: Device, c: int, k: int, size: int, kernel: int) -> tuple[float, ...]:
+    found = crossbar(device, c * kernel**2, k, size**2)
+    return found.arrays, *_energies(found), found.adc_percent, found.area_um2, found.latency_us
+
+
+def _array(device: Device, side: int, bits: int) -> tuple[float, ...]:
+    array = device.replace(rows=side, cols=side, driver_pj=device.driver_pj * side / device.cols)
+    products = array.products * side
+    found = crossbar(array, array.products, side, 1, bits)
+    return *(energy / products for energy in _energies(found)), found.adc_percent, found.area_um2 / products, found.latency_us
+
+
+MODELS: dict[str, Callable[..., tuple[float, ...]]] = {"rram/layer": _layer, "rram/array": _array}
+"""A chart's costs from the device and a value for each axis."""
+
+
+def exact(chart: Chart, **where: Value) -> dict[str, float]:
+    """The model's costs at a shape within a chart's range. Raises BadInput as `Chart.at` does, and for a value that is not whole."""
+    chart.at(**where)
+    for axis, value in where.items():
+        if value != int(value):
+            raise BadInput(f"{axis} of {chart.key} is a whole number; got {value:g}.")
+    found = MODELS[chart.key](device(), *(int(where[axis.name]) for axis in chart.axes))
+    return {cost.name: value for cost, value in zip(chart.costs, found, strict=True)}
+
+
 def layers(device: Device) -> Chart:
     """Convolutions of binary operands."""
     rising = ("C", "K", "size", "kernel")
-    rows: list[tuple[Value, ...]] = []
-    for c, k, size, kernel in product(CHANNELS, CHANNELS, SIZES, KERNELS):
-        found = crossbar(device, c * kernel**2, k, size**2)
-        rows.append((c, k, size, kernel, found.arrays, *_energies(found), found.adc_percent, found.area_um2, found.latency_us))
+    rows = [(*shape, *_layer(device, *shape)) for shape in product(CHANNELS, CHANNELS, SIZES, KERNELS)]
     return Chart(
         platform="rram",
         name="layer",
@@ -169,7 +193,7 @@ def layers(device: Device) -> Chart:
             Axis(name="C", title="input channels"),
             Axis(name="K", title="output channels"),
             Axis(name="size", title="rows and columns of the output (P = Q), padded"),
-            Axis(name="kernel", title="rows and columns of the kernel (R = S)"),
+            Axis(name="kernel", title="rows and columns of the kernel (R = S)", interpolated=False),
         ),
         costs=(
             Cost(name="arrays", title="arrays that hold the weights", origin="from_cited", rises_with=rising),
@@ -185,20 +209,18 @@ def layers(device: Device) -> Chart:
 
 def arrays(device: Device) -> Chart:
     """A full array's cost for each product, by its size and the bits of its ADCs."""
-    rows: list[tuple[Value, ...]] = []
-    for side, bits in product(SIDES, device.adc_pj):
-        array = device.replace(rows=side, cols=side, driver_pj=device.driver_pj * side / device.cols)
-        products = array.products * side
-        found = crossbar(array, array.products, side, 1, bits)
-        each = [energy / products for energy in _energies(found)]
-        rows.append((side, bits, *each, found.adc_percent, found.area_um2 / products, found.latency_us))
+    rows = [(*shape, *_array(device, *shape)) for shape in product(SIDES, device.adc_pj)]
     return Chart(
         platform="rram",
         name="array",
         title="A full square array, for each product",
         axes=(
             Axis(name="side", title="rows and columns of devices; a column adds half as many products"),
-            Axis(name="adc_bits", title="bits of an ADC; fewer than count exactly (6 for a side of 64, 7 for 128) lose accuracy"),
+            Axis(
+                name="adc_bits",
+                title="bits of an ADC; fewer than count exactly (6 for a side of 64, 7 for 128) lose accuracy",
+                interpolated=False,
+            ),
         ),
         costs=(
             *(cost.replace(rises_with=("adc_bits",)) for cost in _ENERGIES),

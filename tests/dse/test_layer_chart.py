@@ -68,12 +68,14 @@ def test_pages_hold_every_cost_and_source(key: str, tmp_path: Path) -> None:
 
 
 def test_few_points_are_bars() -> None:
-    one = Lines("cost", "x", {}, (Line("a", (1.0, 2.0), (3.0, 4.0)), Line("b", (1.0,), (5.0,))))
+    one = Lines("cost", "us", "x", {}, (Line("a", (1.0, 2.0), (3.0, 4.0)), Line("b", (1.0,), (5.0,))))
     assert [(bar.type, bar.name, list(bar.x), list(bar.y)) for bar in lines_plot(one).data] == [
         ("bar", "1", [3, 5], ["a", "b"]),
         ("bar", "2", [4], ["a"]),
     ]
-    many = Lines("cost", "x", {}, (Line("a", (1.0, 2.0, 4.0), (3.0, 4.0, 0.0)),))
+    assert lines_plot(one).layout.xaxis.title.text == "us"
+    many = Lines("cost", "us", "x", {}, (Line("a", (1.0, 2.0, 4.0), (3.0, 4.0, 0.0)),))
     drawn = lines_plot(many)
     assert drawn.data[0].type == "scatter"
+    assert drawn.layout.yaxis.title.text == "us"
     assert drawn.layout.yaxis.type is None, "a cost of zero has no logarithm"

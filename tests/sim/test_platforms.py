@@ -55,7 +55,7 @@ def test_a_chart_gives_its_points_and_power_laws_between_them() -> None:
     [
         ({"operator": "a", "C": 65, "K": 1}, "bench/layer covers C from 4 to 64; got 65. It is not extended beyond"),
         ({"operator": "a", "C": 3.9, "K": 1}, "covers C from 4 to 64; got 3.9"),
-        ({"operator": "a", "C": "x", "K": 1}, "covers C from 4 to 64; got x"),
+        ({"operator": "a", "C": "x", "K": 1}, "C of bench/layer is a number; 'x' is no number"),
         ({"operator": "c", "C": 4, "K": 1}, "has no points for c; it has them for a; b"),
         ({"operator": "a", "C": 4}, "needs a value for K too"),
         ({"operator": "a", "C": 4, "K": 1, "P": 1}, "has no axis 'P'; it has operator, C, K"),
@@ -64,6 +64,28 @@ def test_a_chart_gives_its_points_and_power_laws_between_them() -> None:
 def test_a_chart_is_not_read_beyond_its_range(where: dict[str, Any], text: str) -> None:
     with pytest.raises(BadInput, match=text):
         chart().at(**where)
+
+
+def test_an_axis_may_be_left_as_it_is() -> None:
+    axes = (*chart().axes[:2], Axis(name="K", title="out", interpolated=False))
+    assert chart(axes=axes).at(operator="a", C=30, K=9)["latency_us"] == pytest.approx(power(30, 9))
+    with pytest.raises(BadInput, match="bench/layer is not interpolated over K, which is one of 1, 9; got 2.5"):
+        chart(axes=axes).at(operator="a", C=16, K=2.5)
+
+
+def test_rows_are_selected() -> None:
+    assert chart().select(operator="b", C=16.0) == (("b", 16, 1, 2 * power(16, 1), 16), ("b", 16, 9, 2 * power(16, 9), 16))
+    assert chart().select() == chart().rows
+    assert chart().holds(operator="b", C=16.0, K=9)
+    assert not chart().holds(operator="b", C=17, K=9)
+    for where, text in (
+        ({"C": 17}, "bench/layer has no row with C 17; it has rows with C 4, 16, 64"),
+        ({"operator": "c"}, "has no row with operator c; it has rows with operator a, b"),
+        ({"C": "abc"}, "'abc' is no number"),
+        ({"P": 1}, "has no axis 'P'"),
+    ):
+        with pytest.raises(BadInput, match=text):
+            chart().select(**where)
 
 
 def changed(row: int, column: int, value: Any) -> dict[str, Any]:
@@ -329,5 +351,15 @@ def test_shipped_rram_charts_are_the_model() -> None:
     for c, k, size, kernel in product((16, 512), (64,), (8,), (1, 3)):
         found = layer.at(C=c, K=k, size=size, kernel=kernel)
         assert found["energy_pj"] == pytest.approx(rram.crossbar(DEVICE, c * kernel**2, k, size**2).energy_pj(), rel=1e-5)
+    shape = {"C": 100, "K": 64, "size": 8, "kernel": 3}
+    assert rram.exact(layer, **shape)["arrays"] == 15, "900 products, 64 to a column, are 14.06 arrays"
+    bits = rram.exact(store.named("rram/array"), side=100, adc_bits=7)
+    assert bits["latency_us"] == pytest.approx(8 * 10.8333e-3)
+    for changes, text in (
+        ({"kernel": 2.5}, "not interpolated over kernel, which is one of 1, 3; got 2.5"),
+        ({"C": 99.5}, "C .* whole number"),
+    ):
+        with pytest.raises(BadInput, match=text):
+            rram.exact(layer, **shape | changes)
     between = layer.at(C=192, K=100, size=12, kernel=3)["energy_pj"]
     assert math.log(between / rram.crossbar(DEVICE, 192 * 9, 100, 144).energy_pj()) == pytest.approx(0, abs=0.05)
