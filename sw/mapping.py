@@ -1,11 +1,11 @@
 """How one layer is laid over the grid and cut into tiles: the `Mapping`, its rules, and the list of all that are legal."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
-from math import ceil
-from typing import Literal
+from itertools import pairwise, product
+from math import ceil, prod
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -247,8 +247,37 @@ def channel_choices(groups: int) -> list[int]:
 
 
 def no_mapping(layer: Layer, config: AcceleratorConfig, images: int, following: Operator | None) -> str:
-    """Why a layer has no mapping: the rule that the smallest tile breaks."""
-    rule = Tiling(layer, config, Mapping(), images, following).broken_rule()
-    grid = f"a grid of {config.rows} x {config.cols} with {config.operand_bits}-bit operands"
-    why = rule or "no tile size is legal"
-    return f"no mapping on {grid}, since even for one pixel {why}. Allow a larger accelerator or a smaller layer."
+    """Why a layer has no mapping, and the keys to raise: the fewest, then the least growth, that make a tile of one pixel legal."""
+    failures: list[str] = []
+    cures: list[tuple[int, float, str]] = []
+    for channels, order in product(reversed(channel_choices(ceil(layer.K / config.cols))), get_args(Order)):
+        tile = Tiling(layer, config, Mapping(channels=channels, order=order), images, following)
+        rule = tile.broken_rule()
+        if rule is None or not tile.output_alignment:  # which no key cures; all channels together are aligned
+            continue
+        keys = too_small(tile)
+        try:
+            failure = replace(tile, config=config.replace(**keys)).broken_rule()
+        except BadInput:  # an accelerator may not have so much
+            failure = rule
+        if failure:
+            failures.append(f"one pixel, {failure}. No allowed buffer size helps: change the layer, its operator or the grid.")
+            continue
+        pixel = "one pixel" if channels == 1 else f"one pixel with {channels} resident channel groups"
+        raised = " and ".join(f"set {key} = true" if value is True else f"raise {key} to {value}" for key, value in keys.items())
+        growth = prod(value / max(1, getattr(config, key)) for key, value in keys.items())
+        cures.append((len(keys), growth, f"{pixel}, {rule}. {raised.capitalize()}, or choose a smaller layer."))
+    why = min(cures)[2] if cures else failures[0]
+    return f"no mapping on a grid of {config.rows} x {config.cols} with {config.operand_bits}-bit operands, since even for {why}"
+
+
+def too_small(tile: Tiling) -> dict[str, int]:
+    """The configuration's keys that a tile exceeds, each with the least value that would do."""
+    needs = {
+        "activation_words": tile.window_words,
+        "weight_words": tile.weight_rows,
+        "parameter_words": 2 * tile.mapping.channels,
+        "output_words": 2 * tile.output_rows,
+    }
+    keys = {key: 1 << (words - 1).bit_length() for key, words in needs.items() if words > getattr(tile.config, key)}
+    return keys if tile.layer.pooling is None or tile.config.pooling else keys | {"pooling": True}

@@ -178,7 +178,8 @@ def test_no_mapping_names_the_layer_and_the_rule(model: CostModel) -> None:
     config = CONFIGS[0].replace(activation_words=16)
     network = Architecture(family="mlp", channels=1, height=8, width=8, widths=(6,), operators=(I8, I8))
     rule = (
-        "Layer fc0: no mapping on a grid of 2 x 2 with 32-bit operands, since even for one pixel a row's input window of 64 words exceeds"
+        "Layer fc0: no mapping on a grid of 2 x 2 with 32-bit operands, since even for one pixel with 2 resident channel groups, a row's "
+        "input window of 64 words exceeds activation_words 16. Raise activation_words to 64, or choose a smaller layer"
     )
     with pytest.raises(BadInput, match=rule):
         Mapper(model).map(workload(network), config)

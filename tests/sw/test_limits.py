@@ -193,8 +193,8 @@ def test_no_mapping_that_exceeds_a_limit_is_listed_or_chosen(monkeypatch: pytest
 @pytest.mark.parametrize(
     ("change", "rule"),
     [
-        ({"C": 8 * 2048, "K": 8200, "W": 1}, "even for one pixel instructions, constants and feature maps of 16.* words exceed 16777215"),
-        ({"C": 8 * 4097}, "even for one pixel a pixel's 4097 words exceed 4096"),
+        ({"C": 8 * 2048, "K": 8200, "W": 1}, "even for one pixel, instructions, constants and feature maps of 16.* words exceed 16777215"),
+        ({"C": 8 * 4097}, "even for one pixel, a pixel's 4097 words exceed 4096"),
     ],
 )
 def test_where_no_mapping_fits_the_limit_is_named(change: dict[str, int], rule: str) -> None:
