@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.interpolate import RegularGridInterpolator
 
 from gatewright.hw.errors import BadInput, Missing
 from gatewright.sim import icarus, icarus_blocks
@@ -360,3 +361,17 @@ def test_without_icarus_the_error_says_where_it_comes_from(monkeypatch: pytest.M
     with pytest.raises(Missing, match="apt-get is not on this machine.*apt install iverilog"):
         icarus.fetch()
     assert not list((tmp_path / "cache").rglob("*.vpi"))
+
+
+def test_an_inverters_delays_by_hand() -> None:
+    """Rise and fall of an inverter that drives an AND gate, from the embedded library's numbers, interpolated by SciPy."""
+    cell, gate = LIBRARY.cells["sg13g2_inv_1"], LIBRARY.cells["sg13g2_and2_1"]
+    (arc,) = cell.pins["Y"].arcs
+    expected = []
+    for table in (arc.delay_rise, arc.delay_fall):
+        assert table is not None
+        at = RegularGridInterpolator((table.slews, table.loads), table.values)
+        expected.append(round(1e3 * float(at((TECHNOLOGY.slew_ns, gate.pins["B"].capacitance_ff)).item())))
+    found = delays(hazard(), TECHNOLOGY)
+    assert [found.rise[INVERTED], found.fall[INVERTED]] == expected
+    assert expected[0] != expected[1]

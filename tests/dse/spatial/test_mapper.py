@@ -123,3 +123,32 @@ def test_resnet18_on_the_eyeriss_like_design_beats_the_best_published():
     assert energy == pytest.approx(6.285e9, rel=1e-4)
     assert energy * cycles * 1e-12 < 9.37e4
     assert all(evaluate(one.problem, preset("eyeriss"), one.nest) == one.cost for one in found)
+
+
+def medium(seed: int, number: int) -> list[tuple[Problem, Hierarchy]]:
+    """Problems too large for brute force, small enough to go without pruning: larger arrays, deeper hierarchies, wider loops."""
+    draw, found = random.Random(seed), []
+    while len(found) < number:
+        sizes = {dim: draw.choice((1, 1, 2, 4, 4, 6, 8)) for dim in ("N", "K", "C", "P", "Q", "R")}
+        problem, hierarchy = Problem(name="p", stride=draw.choice((1, 2)), **sizes), oracle.random_hierarchy(draw)
+        if 400 < oracle.number_of(problem, hierarchy) < 30_000 and any(level.inside for level in hierarchy.levels):
+            found.append((problem, hierarchy))
+    return found
+
+
+def without_pruning(monkeypatch, number: int) -> None:
+    cases = [(*case, list(OBJECTIVES)[i % 3]) for i, case in enumerate(medium(5, number))]
+    pruned = [value_of(certify(*case).cost, case[2]) for case in cases]
+    monkeypatch.setattr(mapper, "undominated", lambda found: found)
+    monkeypatch.setattr(mapper.Bounds, "of", lambda self, found: (0 * found.cost[:, 0, 0], 0 * found.cost[:, 0, 0]))
+    assert pruned == pytest.approx([value_of(certify(*case).cost, case[2]) for case in cases], rel=1e-12)
+
+
+def test_pruning_discards_no_optimum(monkeypatch):
+    """The same optimum without dominance and without bounds, where nothing but equal orders is left out."""
+    without_pruning(monkeypatch, 200)
+
+
+@pytest.mark.thorough
+def test_pruning_discards_no_optimum_of_thousands(monkeypatch):
+    without_pruning(monkeypatch, 3000)
