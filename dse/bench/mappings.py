@@ -1,6 +1,7 @@
-"""Mappings of a layer on our grid: the compiled evaluator on many at once, and one after the other through schedule and counts."""
+"""Points (layer, mapping, accelerator) on our grid: the compiled evaluator on many at once, and one by one through schedule and counts."""
 
 from functools import partial
+from itertools import product
 
 import numpy as np
 
@@ -13,40 +14,67 @@ from gatewright.sw.layers import Layer
 
 I8 = integer(8)
 ROUNDS = 3
-ONE_BY_ONE = 100  # points
-GOAL = 2e6  # mappings/s on two cores, cycles exact
+ONE_BY_ONE = 20  # points
+GOAL = 2e6  # points/s on two cores, cycles exact
+SHAPES = (
+    (64, 56, 3, 1),
+    (128, 28, 3, 1),
+    (64, 56, 3, 2),
+    (128, 28, 1, 2),
+    (256, 14, 3, 1),
+    (512, 7, 3, 1),
+)  # channels, size, kernel, stride
+SIDES = (4, 8, 16)
+
+
+def problems(tiny: bool) -> list[tuple[Layer, AcceleratorConfig]]:
+    """ResNet-18's layers on int8 grids of 4 x 4 to 16 x 16."""
+    found = []
+    for (channels, size, kernel, stride), rows, cols in product(((8, 6, 3, 1),) if tiny else SHAPES, SIDES, SIDES):
+        buffers = {"activation_words": 2048, "weight_words": 2048, "output_words": 1024}
+        config = AcceleratorConfig(rows=rows, cols=cols, operators=(I8,), accumulator_bits=32, accumulator_depth=8, **buffers)
+        image = {"C": channels, "K": channels, "H": size, "W": size}
+        found.append((Layer(name="layer", operator=I8, R=kernel, S=kernel, stride=stride, padding=kernel // 2, **image), config))
+    return found
 
 
 def run(tiny: bool) -> tuple[list[Row], str]:
-    model, size = CostModel.default(), 4 if tiny else 14
-    layer = Layer(name="conv", operator=I8, C=16, K=8 if tiny else 64, H=size, W=size, R=3, S=3, padding=1)
-    config = AcceleratorConfig(rows=2 if tiny else 8, cols=2 if tiny else 8, operators=(I8,), activation_words=1024, weight_words=1024)
+    model, pairs, draw = CostModel.default(), problems(tiny), np.random.default_rng(3)
     batch, mapper = Batch(model), Mapper(model)
-    number = batch.add(layer, config, I8)
-    legal = batch.legal(number)
-    draw = np.random.default_rng(3)
+    legal = [batch.legal(batch.add(layer, config, I8)) for layer, config in pairs]
 
-    few = legal[draw.integers(0, len(legal), 3 if tiny else ONE_BY_ONE)]
-    slow = [mapper.score(layer, config, mapping_of(row), I8) for row in few]
-    energies, cycles = batch.evaluate(np.full(len(few), number), few)
-    equal("cycles of the two evaluators", cycles, [cost[1] for cost in slow])
-    equal("their energies", np.isclose(energies, [cost[0] for cost in slow], rtol=1e-9), np.full(len(few), True))
+    def points(number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Random legal mappings of random problems."""
+        which = draw.integers(len(legal), size=number)
+        return which.astype(np.int32), np.stack(
+            [legal[i][int(place * len(legal[i]))] for i, place in zip(which, draw.random(number), strict=True)]
+        )
 
-    def many(points: int, threads: int) -> int:
-        batch.evaluate(which[points], rows[points], threads=threads)
-        return points
+    few = points(3 if tiny else ONE_BY_ONE)
+
+    def slow() -> list[tuple[float, int]]:
+        return [mapper.score(*pairs[i], mapping_of(row), I8) for i, row in zip(*few, strict=True)]
+
+    costs = slow()
+    energies, cycles = batch.evaluate(*few)
+    equal("cycles of the two evaluators", cycles, [cost[1] for cost in costs])
+    equal("their energies", np.isclose(energies, [cost[0] for cost in costs], rtol=1e-9), np.full(len(costs), True))
+
+    def many(number: int, threads: int) -> int:
+        batch.evaluate(*drawn[number], threads=threads)
+        return number
 
     sizes = (1, 10) if tiny else (1, 1_000, 1_000_000)
-    which = {points: np.full(points, number) for points in sizes}
-    rows = {points: legal[draw.integers(0, len(legal), points)] for points in sizes}
-    sides = {"one by one": lambda: len([mapper.score(layer, config, mapping_of(row), I8) for row in few])}
-    sides |= {f"{points:,} at once": partial(many, points, 1) for points in sizes}
+    drawn = {number: points(number) for number in sizes}
+    sides = {"one by one": lambda: len(slow())}
+    sides |= {f"{number:,} at once": partial(many, number, 1) for number in sizes}
     sides[f"{sizes[-1]:,} at once, 2 threads"] = partial(many, sizes[-1], 2)
-    found = race("mappings/s", sides, 1 if tiny else ROUNDS, dict.fromkeys(list(sides)[1:], "one by one"), 0.0 if tiny else 0.3)
+    found = race("points/s", sides, 1 if tiny else ROUNDS, dict.fromkeys(list(sides)[1:], "one by one"), 0.0 if tiny else 0.3)
     if not tiny:
         both = found[-1]
         found.append(Row("two cores, exact cycles", GOAL, both.unit, ratio=GOAL / both.value, baseline=both.name, origin="goal"))
-    return found, f"energy and cycles of {len(few)} of {len(legal):,} legal mappings"
+    total = sum(len(rows) for rows in legal)
+    return found, f"energy and cycles of {len(costs)} of {total:,} legal mappings of {len(pairs)} problems (layer, accelerator)"
 
 
-MAPPINGS = Benchmark("mappings", "Exact energy and cycles of mappings of a layer on the grid", run)
+MAPPINGS = Benchmark("mappings", "Exact energy and cycles of mappings of layers on grids", run)
