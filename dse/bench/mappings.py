@@ -53,7 +53,8 @@ def run(tiny: bool) -> tuple[list[Row], str]:
     few = points(3 if tiny else ONE_BY_ONE)
 
     def slow() -> list[tuple[float, int]]:
-        return [mapper.score(*pairs[i], mapping_of(row), I8) for i, row in zip(*few, strict=True)]
+        chosen = ((*pairs[i], mapping_of(row)) for i, row in zip(*few, strict=True))
+        return [mapper.score(layer, config, mapping, I8) for layer, config, mapping in chosen]
 
     costs = slow()
     energies, cycles = batch.evaluate(*few)
@@ -61,7 +62,8 @@ def run(tiny: bool) -> tuple[list[Row], str]:
     equal("their energies", np.isclose(energies, [cost[0] for cost in costs], rtol=1e-9), np.full(len(costs), True))
 
     def many(number: int, threads: int) -> int:
-        batch.evaluate(*drawn[number], threads=threads)
+        which, rows = drawn[number]
+        batch.evaluate(which, rows, threads=threads)
         return number
 
     sizes = (1, 10) if tiny else (1, 1_000, 1_000_000)
