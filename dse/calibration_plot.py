@@ -7,10 +7,12 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from gatewright.dse.heldout import HeldOut, Row
-from gatewright.dse.plots import ACCENT, COLOURS, GRID, INK, KINDS, OTHER
+from gatewright.dse.plots import ACCENT, COLOURS, GRID, INK, KINDS, LOGARITHMIC, OTHER
 from gatewright.hw.names import operator_named
 
 BAND = 0.05  # what is shown as the target
+
+DECADES = [n * 10**p for p in range(-1, 6) for n in (1, 2, 5)]
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,16 @@ def calibration_plot(info: CalibrationInfo) -> go.Figure:
                 col=column,
             )
     for axis, text in (("x", "measured, nJ per run"), ("y", "predicted, nJ per run")):
-        getattr(figure, f"update_{axis}axes")(type="log", title=text, gridcolor=GRID, dtick=1)
-    figure.update_layout(template="plotly_white", font={"color": INK}, width=1150, height=560, margin={"t": 60, "l": 70, "r": 20})
+        getattr(figure, f"update_{axis}axes")(LOGARITHMIC, tickvals=DECADES, title=text, gridcolor=GRID)
+    title = f"Energy predicted by models that had not seen the accelerator, against its gates'; dotted: {BAND:.0%} off"
+    figure.update_layout(
+        title={"text": title, "x": 0.5, "font": {"size": 16}},
+        template="plotly_white",
+        font={"color": INK},
+        width=1150,
+        height=560,
+        margin={"t": 90, "l": 70, "r": 20},
+    )
     return figure
 
 

@@ -48,13 +48,13 @@ compiled = njit(cache=True, nogil=True, error_model="numpy")  # no divisor is ze
 
 
 @compiled
-def parts(size, part):  # type: ignore[no-untyped-def]
+def parts(size, part):
     """Parts that cover a size: its quotient, rounded up. By a division of floats, which is faster and exact below 2**53."""
     return np.int64(np.float64(size + part - 1) / np.float64(part))
 
 
 @compiled
-def legal(p, m):  # type: ignore[no-untyped-def]
+def legal(p, m):
     """Whether a mapping breaks no rule; see `Tiling.broken_rule`."""
     grid, y, x, channels, inner = m[0] * m[1] * m[2], m[3], m[4], m[5], m[7]
     if grid > p.rows or channels > p.channel_groups or channels > p.parameter_words // 2 or not p.mappable:
@@ -73,7 +73,7 @@ def legal(p, m):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def within(p, m):  # type: ignore[no-untyped-def]
+def within(p, m):
     """Whether a mapping that keeps the other rules exceeds no limit of the instruction set; see `sw.limits.broken_limit`."""
     reduction, columns, ragged = p.reduction_one if m[5] == 1 else p.reduction_many, m[5] * p.cols, p.K % p.cols
     if ragged and m[5] == p.channel_groups:
@@ -96,7 +96,7 @@ def within(p, m):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def most_inside(grid, size, extent, pitch, window, padding, limit, counts):  # type: ignore[no-untyped-def]
+def most_inside(grid, size, extent, pitch, window, padding, limit, counts):
     """Most input pixels of any tile of an axis, without padding; `counts`, which is too many, if there are too many with padding."""
     tiles = parts(extent, grid * size)
     if window >= counts or span(0, grid, size, extent, pitch, window, padding, limit)[1] > counts:
@@ -108,7 +108,7 @@ def most_inside(grid, size, extent, pitch, window, padding, limit, counts):  # t
 
 
 @compiled
-def program_words(p, m):  # type: ignore[no-untyped-def]
+def program_words(p, m):
     """Memory words of a layer's instructions and of its tables of windows."""
     tiles_n, tiles_y, tiles_x, tiles_k, last_groups, pixel_passes, channel_passes, _, _, _ = tiling(p, m)
     pixels, rows_y, rows_x = tiles_n * tiles_y * tiles_x, parts(p.out_h, m[3]), parts(p.out_w, m[4])
@@ -140,7 +140,7 @@ def program_words(p, m):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def table(found, number, before_n, before_y, before_x, n, y, x):  # type: ignore[no-untyped-def]
+def table(found, number, before_n, before_y, before_x, n, y, x):
     """Enter the table of windows for n x y x x grid rows after others into `found`; how many there are then."""
     words = changed(n, y, x, before_n, before_y, before_x)
     for i in range(number):
@@ -151,14 +151,14 @@ def table(found, number, before_n, before_y, before_x, n, y, x):  # type: ignore
 
 
 @compiled
-def instruction_words(p, linear_loads, image_loads, tiles):  # type: ignore[no-untyped-def]
+def instruction_words(p, linear_loads, image_loads, tiles):
     """Memory words of a layer's instructions."""
     words = linear_loads * p.linear_words + image_loads * p.image_words + tiles * (p.compute_words + p.store_words)
     return words + (1 if p.raw else 0)  # END
 
 
 @compiled
-def enumerate_legal(p, y_sizes, x_sizes, choices, found, fill):  # type: ignore[no-untyped-def]
+def enumerate_legal(p, y_sizes, x_sizes, choices, found, fill):
     """All of `sw.mapping.mappings` in its order: how many, and with `fill` the mappings themselves, in `found` [legal, 8].
 
     y_sizes, x_sizes [rows + 1, n]: `tile_sizes` of each grid size, zeros behind them. choices: `channel_choices`.
@@ -191,14 +191,14 @@ def enumerate_legal(p, y_sizes, x_sizes, choices, found, fill):  # type: ignore[
 
 
 @compiled
-def compute_cycles(blocks, cycles, beats, token, post):  # type: ignore[no-untyped-def]
+def compute_cycles(blocks, cycles, beats, token, post):
     """See `sw.cycles.compute_cycles`. token: from a block's last issue to its first possible beat; post: from a beat to its write."""
     latency, step, jumps = cycles - 1 + token + beats, max(cycles, beats), (blocks - 1) // 2
     return post + latency + (blocks - 1) * step + max(0, jumps * (latency - 2 * step))
 
 
 @compiled
-def span(i, grid, size, extent, pitch, window, padding, limit):  # type: ignore[no-untyped-def]
+def span(i, grid, size, extent, pitch, window, padding, limit):
     """Tile i of an axis: grid rows in use, input pixels with padding, input pixels, output pixels."""
     left = extent - i * grid * size
     used = grid if left >= grid * size else parts(left, size)  # a division only where it is needed
@@ -209,20 +209,20 @@ def span(i, grid, size, extent, pitch, window, padding, limit):  # type: ignore[
 
 
 @compiled
-def interior(tiles, grid, size, extent, pitch, window, padding, limit):  # type: ignore[no-untyped-def]
+def interior(tiles, grid, size, extent, pitch, window, padding, limit):
     """First and last of the tiles of an axis that touch no edge and are full, so that all are alike."""
     last = (limit + padding - (grid - 1) * pitch - window) // (grid * pitch)
     return parts(padding, grid * pitch), min(tiles - 1 if tiles * grid * size == extent else tiles - 2, last)
 
 
 @compiled
-def load_row(inside, length, words, interval):  # type: ignore[no-untyped-def]
+def load_row(inside, length, words, interval):
     """Cycles to load one row of a tile that holds some of the image: a request, then words; padding costs one cycle a word."""
     return (1 + interval * inside * words if inside else 0) + (length - inside) * words
 
 
 @compiled
-def along(tiles, grid, size, extent, pitch, window, padding, limit, words, interval):  # type: ignore[no-untyped-def]
+def along(tiles, grid, size, extent, pitch, window, padding, limit, words, interval):
     """Sums over the tiles of an axis: input pixels with padding, input pixels, cycles of a row."""
     lengths, insides, cycles, i = 0, 0, 0, 0
     low, high = interior(tiles, grid, size, extent, pitch, window, padding, limit)
@@ -237,7 +237,7 @@ def along(tiles, grid, size, extent, pitch, window, padding, limit, words, inter
 
 
 @compiled
-def step(total, outside, inside, count, stride, mask):  # type: ignore[no-untyped-def]
+def step(total, outside, inside, count, stride, mask):
     """One loop of `reads`, taken from the outermost: reads so far, product of the loops outside, address moved by the loops inside."""
     inside -= (count - 1) * stride
     if (stride - inside) & mask:
@@ -246,7 +246,7 @@ def step(total, outside, inside, count, stride, mask):  # type: ignore[no-untype
 
 
 @compiled
-def reads(p, m, groups, width, reach_words, over_channels, weights):  # type: ignore[no-untyped-def]
+def reads(p, m, groups, width, reach_words, over_channels, weights):
     """Words one COMPUTE of `groups` channel groups reads from a row's activation buffer, or with `weights` from a column's.
 
     The loops and strides of `sw.loops.loops_of`, counted as `sw.counts._reads` does. width: words of a window's row.
@@ -282,7 +282,7 @@ def reads(p, m, groups, width, reach_words, over_channels, weights):  # type: ig
 
 
 @compiled
-def changed(n, y, x, before_n, before_y, before_x):  # type: ignore[no-untyped-def]
+def changed(n, y, x, before_n, before_y, before_x):
     """Words of the windows loaded when a tile uses n x y x x grid rows after one that used others; 0 if it used the same."""
     if n == before_n and y == before_y and x == before_x:
         return 0
@@ -290,7 +290,7 @@ def changed(n, y, x, before_n, before_y, before_x):  # type: ignore[no-untyped-d
 
 
 @compiled
-def windows(tiles_n, tiles_y, tiles_x, m, last_n, last_y, last_x, passes):  # type: ignore[no-untyped-def]
+def windows(tiles_n, tiles_y, tiles_x, m, last_n, last_y, last_x, passes):
     """How often the windows are loaded, and their words, in `passes` over all pixels. Only an axis's last tile uses fewer rows."""
     first_n, first_y, first_x = last_n, last_y, last_x
     if tiles_n > 1:
@@ -316,14 +316,14 @@ def windows(tiles_n, tiles_y, tiles_x, m, last_n, last_y, last_x, passes):  # ty
 
 
 @compiled
-def stored(p, channels, first):  # type: ignore[no-untyped-def]
+def stored(p, channels, first):
     """Memory words of one pixel of a tile with `channels` column groups from `first`."""
     values = channels * p.cols * 4 if p.raw else min(channels * p.cols, p.K - first * p.cols)
     return parts(values * p.output_width, p.operand_bits)
 
 
 @compiled
-def tiling(p, m):  # type: ignore[no-untyped-def]
+def tiling(p, m):
     """Tiles over images, output rows, output columns and channels, column groups of the last one; how often the pixels and how often the
     channels are loaded; words a column reads of a pixel, their step between column groups, operand pairs of a sum."""
     tiles_n, tiles_y, tiles_x = parts(p.images, m[0]), parts(p.out_h, m[1] * m[3]), parts(p.out_w, m[2] * m[4])
@@ -340,7 +340,7 @@ def tiling(p, m):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def axes(p, m):  # type: ignore[no-untyped-def]
+def axes(p, m):
     """Of the rows and of the columns: input pixels from one grid row's first to the next one's, input pixels of a grid row."""
     pitch_y, pitch_x = m[3] * p.pool_stride * p.stride, m[4] * p.pool_stride * p.stride
     overlap = (p.pool_window - 1) * p.stride - p.pool_stride * p.stride
@@ -348,13 +348,13 @@ def axes(p, m):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def repeats(p, tiles_k, last_groups):  # type: ignore[no-untyped-def]
+def repeats(p, tiles_k, last_groups):
     """Linear loads of all channels once: weights and parameters of every tile, a ragged last column group's weights apart."""
     return 2 * tiles_k + (1 if p.K % p.cols and last_groups > 1 else 0)
 
 
 @compiled
-def first_loads(p, m, tiles_k, last_groups, reduction):  # type: ignore[no-untyped-def]
+def first_loads(p, m, tiles_k, last_groups, reduction):
     """Linear loads of the first tile's channels, and their words."""
     groups, weights, loads = m[5], m[5] * reduction * p.cols, 2
     if tiles_k == 1:
@@ -363,7 +363,7 @@ def first_loads(p, m, tiles_k, last_groups, reduction):  # type: ignore[no-untyp
 
 
 @compiled
-def count(p, m, out):  # type: ignore[no-untyped-def]
+def count(p, m, out):
     """The `NUMBERS` of a legal mapping but for the cycles, into `out`."""
     tiles_n, tiles_y, tiles_x, tiles_k, last_groups, pixel_passes, channel_passes, reach_words, reach_stride, reduction = tiling(p, m)
     pitch_y, window_y, pitch_x, window_x = axes(p, m)
@@ -417,7 +417,7 @@ def count(p, m, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def block(p, m, groups, reach_words):  # type: ignore[no-untyped-def]
+def block(p, m, groups, reach_words):
     """Of a COMPUTE of `groups` column groups: blocks, cycles to accumulate one, sums in one."""
     blocks, held = groups * m[3] * m[4] * p.pool_window**2, 1
     if m[7] == INNER_X:
@@ -428,20 +428,20 @@ def block(p, m, groups, reach_words):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def computing(p, m, groups, reach_words, rows):  # type: ignore[no-untyped-def]
+def computing(p, m, groups, reach_words, rows):
     """Cycles of a COMPUTE of `groups` column groups on `rows` grid rows, from its last word until its engine is free."""
     blocks, cycles, held = block(p, m, groups, reach_words)
     return p.start + compute_cycles(blocks, cycles, held * rows * (4 if p.raw else 1), p.token, p.post)
 
 
 @compiled
-def waits(p, m, reduction, window_y, window_x):  # type: ignore[no-untyped-def]
+def waits(p, m, reduction, window_y, window_x):
     """Whether loads of weights and of activations wait for the grid: those that fill more than half a buffer."""
     return m[5] * reduction > p.weight_words // 2, window_y * window_x * p.words > p.activation_words // 2
 
 
 @compiled
-def bound(p, m, out):  # type: ignore[no-untyped-def]
+def bound(p, m, out):
     """A lower bound of a legal mapping's cycles, from its `count`.
 
     The longest of three chains, each without waiting for the others: everything that goes through the read channel; every COMPUTE after the
@@ -502,14 +502,14 @@ def bound(p, m, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def send(request, compute_free, store_free, words, fetch, interval):  # type: ignore[no-untyped-def]
+def send(request, compute_free, store_free, words, fetch, interval):
     """A STORE of `words`, whose own words take `fetch` cycles: when the next instruction may be requested, when the store is over."""
     last_word = max(request + 2 * interval, store_free) + fetch
     return last_word + 1, max(last_word + 1, compute_free) + 3 + (words - 1) * interval
 
 
 @compiled
-def cycles(p, m, scratch):  # type: ignore[no-untyped-def]
+def cycles(p, m, scratch):
     """Exact cycles of a legal mapping, equal to the first of `sw.counts.layer_ends` of the layer on its own.
 
     The recurrence over tiles only adds and takes maxima of three times, and a tile depends on the one before it by its grid rows and its
@@ -617,7 +617,7 @@ def cycles(p, m, scratch):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def energy(p, n, cost):  # type: ignore[no-untyped-def]
+def energy(p, n, cost):
     """Energy in pJ of a point with the numbers `n`: the `TERMS` times their cost."""
     total = 0.0
     for i in range(18):
@@ -628,7 +628,7 @@ def energy(p, n, cost):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def evaluate(problems, which, mappings, costs, exact, energies, times):  # type: ignore[no-untyped-def]
+def evaluate(problems, which, mappings, costs, exact, energies, times):
     """Energy in pJ and cycles of every point [n]; without `exact` a lower bound of the cycles, and the energy with that."""
     out, scratch, m = np.empty(len(NUMBERS), np.int64), np.empty((4, 7), np.int64), np.empty(8, np.int64)
     for i in range(len(which)):
@@ -642,7 +642,7 @@ def evaluate(problems, which, mappings, costs, exact, energies, times):  # type:
 
 
 @compiled
-def tabulate(problems, which, mappings, numbers):  # type: ignore[no-untyped-def]
+def tabulate(problems, which, mappings, numbers):
     """The exact `NUMBERS` of every point, [n, NUMBERS]."""
     scratch, m = np.empty((4, 7), np.int64), np.empty(8, np.int64)
     for i in range(len(which)):

@@ -9,9 +9,9 @@ from itertools import product
 from gatewright.dse.cost import CostModel
 from gatewright.dse.mapper import Mapper
 from gatewright.sim.platforms import fpga
-from gatewright.sim.platforms.chart import Axis, Chart, Cost, Value
+from gatewright.sim.platforms.chart import LAYER_AXES, Chart, Cost, Value
 
-SHAPE = ("C", "K", "size", "kernel")
+SHAPE = tuple(axis.name for axis in LAYER_AXES)
 
 
 def layers(accelerators: Chart, note: Callable[[str], None] = lambda text: None) -> Chart:
@@ -28,13 +28,7 @@ def layers(accelerators: Chart, note: Callable[[str], None] = lambda text: None)
         platform="fpga",
         name="layer",
         title="A convolution on the largest accelerator of each board",
-        axes=(
-            *accelerators.axes[:2],
-            Axis(name="C", title="input channels"),
-            Axis(name="K", title="output channels"),
-            Axis(name="size", title="rows and columns of the output (P = Q), padded"),
-            Axis(name="kernel", title="rows and columns of the kernel (R = S)", interpolated=False),
-        ),
+        axes=(*accelerators.axes[:2], *LAYER_AXES),
         costs=(
             Cost(name="cycles", title="cycles of one image, the least of all mappings", origin="from_measured", rises_with=SHAPE),
             Cost(name="latency_us", title="latency of one image, us", origin="from_measured", rises_with=SHAPE),

@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 from markupsafe import escape
 from plotly.offline import get_plotlyjs
 
-from gatewright.dse.plots import COLOURS, GRID, INK, style
+from gatewright.dse.plots import COLOURS, GRID, INK, LOGARITHMIC, style
 from gatewright.sim.platforms.chart import ORIGINS, Chart
 from gatewright.sim.platforms.lines import Lines, lines_info
 
@@ -40,7 +40,7 @@ def lines_plot(info: Lines) -> go.Figure:
     ticks = sorted({x for line in info.lines for x in line.x})
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
     if all(min(line.y) > 0 for line in info.lines):
-        figure.update_yaxes(type="log", dtick="D2")
+        figure.update_yaxes(LOGARITHMIC)
     figure.update_layout(showlegend=len(info.lines) > 1)
     return figure
 

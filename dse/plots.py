@@ -152,7 +152,7 @@ def front_plot(info: FrontInfo, wanted: float | None) -> go.Figure:
             y=wanted, line={"color": ACCENT, "width": 1, "dash": "dash"}, annotation_text="target", annotation_font_color=ACCENT
         )
     style(figure, "energy of the logic, nJ an image (calibrated, log scale)", "validation accuracy, %", 430)
-    figure.update_xaxes(type="log", tickvals=[n * 10**p for p in range(-1, 6) for n in (1, 1.5, 2, 3, 5, 7)], tickformat=",~r")
+    figure.update_xaxes(LOGARITHMIC)
     return figure
 
 
@@ -197,6 +197,10 @@ def energy_plot(info: EnergyInfo) -> go.Figure:
     figure.update_layout(barmode="stack", bargap=0.25, legend_traceorder="normal")
     figure.update_yaxes(autorange="reversed", showgrid=False, dividercolor=GRID)
     return figure
+
+
+LOGARITHMIC = {"type": "log", "tickvals": [n * 10**p for p in range(-3, 9) for n in (1, 1.5, 2, 3, 5, 7)], "tickformat": ",~r"}
+"""Settings of an axis whose numbers are written in full."""
 
 
 def style(figure: go.Figure, x: str, y: str, height: int) -> None:

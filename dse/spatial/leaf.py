@@ -11,7 +11,7 @@ ENERGY, LATENCY, EDP = 0, 1, 2
 
 
 @njit(cache=True, inline="always")
-def _words(g, n, k, c, p, q, r, s, stride, tensor):  # type: ignore[no-untyped-def]
+def _words(g, n, k, c, p, q, r, s, stride, tensor):
     if tensor == 0:
         return g * k * c * r * s
     if tensor == 2:
@@ -20,7 +20,7 @@ def _words(g, n, k, c, p, q, r, s, stride, tensor):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True, nogil=True)
-def best(tiles, reused, first, cost, copies, divisors, numbers, sizes, stride, keeps, limit, pj, ports, objective, incumbent):  # type: ignore[no-untyped-def]
+def best(tiles, reused, first, cost, copies, divisors, numbers, sizes, stride, keeps, limit, pj, ports, objective, incumbent):
     """The best whole mapping of each group.
 
     tiles: [groups, 8] trips inside; reused: [groups, 3]; first: [groups + 1] rows of `cost` [rows, ports + 1, 5] and `copies` [rows].

@@ -53,6 +53,15 @@ class Axis(Column):
     interpolated: bool = True
 
 
+LAYER_AXES = (
+    Axis(name="C", title="input channels"),
+    Axis(name="K", title="output channels"),
+    Axis(name="size", title="rows and columns of the output (P = Q), padded"),
+    Axis(name="kernel", title="rows and columns of the kernel (R = S)", interpolated=False),
+)
+"""Of a convolution."""
+
+
 class Cost(Column):
     """A column of figures. Along the axes in `rises_with` it may not fall while all other axes stand still."""
 

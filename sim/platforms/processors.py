@@ -22,7 +22,7 @@ from torch import Tensor
 
 from gatewright.hw.errors import Mismatch, Missing
 from gatewright.sim import tools
-from gatewright.sim.platforms.chart import Axis, Chart, Cost, Provenance, Value
+from gatewright.sim.platforms.chart import LAYER_AXES, Axis, Chart, Cost, Provenance, Value
 
 Kind = Literal["cpu", "gpu"]
 
@@ -151,10 +151,7 @@ def measure(kind: Kind, note: Callable[[str], None] = lambda text: None, seed: i
         axes=(
             Axis(name="operator", title="operands: xnor is packed bits, fp32 32-bit floating point"),
             Axis(name="images", title="images at a time"),
-            Axis(name="C", title="input channels"),
-            Axis(name="K", title="output channels"),
-            Axis(name="size", title="rows and columns of the output (P = Q), padded"),
-            Axis(name="kernel", title="rows and columns of the kernel (R = S)", interpolated=False),
+            *LAYER_AXES,
         ),
         costs=(
             Cost(name="latency_us", title="time of all images, us, median", origin="measured"),

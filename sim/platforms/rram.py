@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 
 from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
-from gatewright.sim.platforms.chart import Axis, Chart, Cost, Provenance, Value
+from gatewright.sim.platforms.chart import LAYER_AXES, Axis, Chart, Cost, Provenance, Value
 
 DATA = Path(__file__).parent.parent / "data" / "rram.json"
 DATE = "2026-11-22"  # when the figures were looked up
@@ -189,12 +189,7 @@ def layers(device: Device) -> Chart:
         platform="rram",
         name="layer",
         title=f"A binary convolution, one image, in arrays of {device.rows} x {device.cols} devices",
-        axes=(
-            Axis(name="C", title="input channels"),
-            Axis(name="K", title="output channels"),
-            Axis(name="size", title="rows and columns of the output (P = Q), padded"),
-            Axis(name="kernel", title="rows and columns of the kernel (R = S)", interpolated=False),
-        ),
+        axes=LAYER_AXES,
         costs=(
             Cost(name="arrays", title="arrays that hold the weights", origin="from_cited", rises_with=rising),
             *(cost.replace(rises_with=rising) for cost in _ENERGIES),
