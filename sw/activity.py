@@ -91,11 +91,8 @@ class _State:
 
 def activities(network: IntegerNetwork, codes: np.ndarray, operand_bits: int) -> tuple[Activity, ...]:
     """Every layer's activity on images of activation codes [N, C, H, W], in elements of `operand_bits`."""
-    codes, found = codes[:IMAGES], []
-    for layer in network.layers:
-        found.append(activity(layer, codes, operand_bits))
-        codes = golden.run_layer(layer, codes)
-    return tuple(found)
+    each = zip(network.layers, golden.inputs(network, codes[:IMAGES]), strict=True)
+    return tuple(activity(layer, taken, operand_bits) for layer, (taken, _) in each)
 
 
 def activity(layer: IntegerLayer, codes: np.ndarray, operand_bits: int) -> Activity:

@@ -160,8 +160,10 @@ class Arithmetic(ABC):
         """Elementwise product of codes (broadcast), int64."""
         return self.table[self.activation_bits(activations), self.weight_bits(weights)]
 
-    def accumulate(self, activations: np.ndarray, weights: np.ndarray, stride: int = 1, padding: int = 0, first: int = 0) -> np.ndarray:
-        """Convolution of codes [N, C, H, W] with [K, C, R, S], exact, int64 [N, K, P, Q].
+    def accumulate(
+        self, activations: np.ndarray, weights: np.ndarray, stride: int = 1, padding: int = 0, first: int = 0, groups: int = 1
+    ) -> np.ndarray:
+        """Convolution of codes [N, C, H, W] with [K, C / groups, R, S], exact, int64 [N, K, P, Q].
 
         Outside the image the activation has zero bits, whatever that means to the operator. `first`: channel of the feature map that
         is channel 0 here (lanes go by the map's channels).
@@ -171,23 +173,28 @@ class Arithmetic(ABC):
         windows = np.lib.stride_tricks.sliding_window_view(padded, (r, s), axis=(2, 3))[:, :, ::stride, ::stride]
         windows = windows.transpose(0, 2, 3, 1, 4, 5)  # [N, P, Q, C, R, S]
         images, p, q = windows.shape[:3]
-        result = np.empty((images, p, q, kernels), dtype=np.int64)
-        channels = first + np.arange(weights[0].size) // (r * s)
+        result = np.empty((images, p, q, groups, kernels // groups), dtype=np.int64)
+        channels = (first + np.arange(padded.shape[1] * r * s) // (r * s)).reshape(groups, -1)
         linear = self.linear and _within(weights, *self.weight_range)
+        flat = weights.reshape(groups, kernels // groups, -1)
         for part in _parts(images, windows[0].size):
-            patches = windows[part].reshape(-1, weights[0].size)
-            flat = weights.reshape(kernels, -1)
-            sums = self._linear_sums(patches, flat) if linear else self.table_sums(patches, flat, channels)
-            result[part] = sums.reshape(-1, p, q, kernels)
-        return result.transpose(0, 3, 1, 2)
+            patches = windows[part].reshape(-1, *channels.shape)  # [M, groups, n]
+            if linear:
+                sums = self._linear_sums(patches, flat)
+            else:
+                sums = np.stack([self.table_sums(patches[:, g], flat[g], channels[g]) for g in range(groups)], axis=1)
+            result[part] = sums.reshape(-1, p, q, groups, kernels // groups)
+        return result.reshape(images, p, q, kernels).transpose(0, 3, 1, 2)
 
     def _linear_sums(self, patches: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Sums of products by a matrix product for each term: patches [M, n] of bits, weights [K, n] of codes, gives [M, K]."""
-        n = weights.shape[1]
+        """Sums of products by matrix products for each term: patches [M, groups, n] of bits, weights [groups, K, n] of codes, [M, groups, K]."""
+        n = weights.shape[-1]
         dtype = np.float32 if self.bound(n) < FLOAT32_EXACT else np.float64
         activations, values = self.activation_terms(self.activation_values), self.weight_terms(self.weight_value(weights.astype(dtype)))
-        dot = sum(a.astype(dtype)[patches] @ w.astype(dtype).T for (a, _), (w, _) in zip(activations, values, strict=True))
-        return np.rint(self.gain * np.asarray(dot, dtype=np.float64) + self.offset * n).astype(np.int64)
+        grouped = patches.transpose(1, 0, 2)
+        dot = sum(a.astype(dtype)[grouped] @ w.astype(dtype).transpose(0, 2, 1) for (a, _), (w, _) in zip(activations, values, strict=True))
+        sums = np.asarray(dot).transpose(1, 0, 2)
+        return np.rint(self.gain * sums.astype(np.float64) + self.offset * n).astype(np.int64)
 
     def table_sums(self, patches: np.ndarray, weights: np.ndarray, channels: np.ndarray) -> np.ndarray:
         """The same sums by looking every product up; position i of the patches belongs to channel channels[i]."""

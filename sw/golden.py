@@ -4,11 +4,13 @@ Post-processing and pooling are written apart from the PyTorch modules they are 
 on both sides, which tests hold to bit-by-bit references and to the circuits. The generated circuits are compared with it.
 """
 
+from collections.abc import Iterator, Mapping
+
 import numpy as np
 
 from gatewright.hw.errors import BadInput
 from gatewright.sw.integer import IntegerLayer, IntegerNetwork
-from gatewright.sw.layers import Layer
+from gatewright.sw.layers import Layer, Workload
 from gatewright.sw.operators import arithmetic
 
 
@@ -41,23 +43,41 @@ def run_layer(layer: IntegerLayer, codes: np.ndarray) -> np.ndarray:
     shape = layer.layer
     if codes.shape[1:] != (shape.C, shape.H, shape.W):
         raise BadInput(f"layer {shape.name} takes {shape.C} x {shape.H} x {shape.W} (C, H, W) codes; got {codes.shape[1:]}.")
-    groups = zip(np.split(codes, shape.groups, axis=1), np.split(layer.weights, shape.groups), strict=True)
-    accumulate, size = arithmetic(shape.operator).accumulate, shape.group_channels
-    sums = [accumulate(*part, shape.stride, shape.padding, first=i * size) for i, part in enumerate(groups)]
-    accumulated = np.concatenate(sums, axis=1)
+    accumulated = arithmetic(shape.operator).accumulate(codes, layer.weights, shape.stride, shape.padding, groups=shape.groups)
     return pool(shape, post_process(layer, accumulated))
+
+
+def read(work: Workload, i: int, maps: Mapping[int, np.ndarray]) -> np.ndarray:
+    """What layer i takes, codes [N, C, H, W], from the feature maps by number (see `Workload.maps`)."""
+    codes = np.concatenate([maps[k] for k in work.sources(i)], axis=1)
+    gather = work.layers[i].gather
+    return codes[:, gather] if gather else codes
+
+
+def inputs(network: IntegerNetwork, codes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Of every layer what it takes and what it gives: codes [N, C, H, W] and, after pooling, [N, K, out_h, out_w].
+
+    A feature map is forgotten when its last reader has run.
+    """
+    work = network.workload
+    maps = {0: codes}
+    for i, layer in enumerate(network.layers):
+        taken = read(work, i, maps)
+        given = run_layer(layer, taken)
+        target = work.target(i)
+        maps[target] = np.concatenate([maps[target], given], axis=1) if target in maps else given
+        for k in {*work.sources(i)}:
+            if max(work.maps[k].readers) == i:
+                del maps[k]
+        yield taken, given
 
 
 def forward(network: IntegerNetwork, codes: np.ndarray) -> list[np.ndarray]:
     """Every layer's output after pooling, int64 [N, K, out_h, out_w]; the last is the logits.
 
-    codes: integers [N, C, H, W] in the first operator's activation format. Raises BadInput for other shapes or values.
+    codes: integers [N, C, H, W] in the activation format of the operator that reads the image. Raises BadInput for other shapes or values.
     """
-    results = []
-    for layer in network.layers:
-        codes = run_layer(layer, codes)
-        results.append(codes)
-    return results
+    return [given for _, given in inputs(network, codes)]
 
 
 def classify(network: IntegerNetwork, codes: np.ndarray) -> np.ndarray:

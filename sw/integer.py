@@ -1,11 +1,12 @@
 """The network in integers: what lowering packs into a program and what the golden model computes."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
-from gatewright.sw.layers import Layer
+from gatewright.sw.layers import Layer, Workload
 
 Mode = Literal["requantise", "sign", "raw"]
 
@@ -31,7 +32,12 @@ class IntegerLayer:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IntegerNetwork:
-    """Integer layers in order. The last one's mode is `raw`: its values are the logits (int64, before the float scale)."""
+    """Integer layers in the order of their workload. The last one's mode is `raw`: its values are the logits (int64, before the float scale)."""
 
     name: str
     layers: tuple[IntegerLayer, ...]
+
+    @cached_property
+    def workload(self) -> Workload:
+        """The shape of the work."""
+        return Workload(name=self.name, layers=tuple(layer.layer for layer in self.layers))

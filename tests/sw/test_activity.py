@@ -1,5 +1,6 @@
 """Activity against a naive loop over operand pairs, bits and lanes."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -213,6 +214,9 @@ def test_the_same_every_time_and_other_for_other_operands() -> None:
 
 def test_a_network_is_walked_by_the_golden_model(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, codes = drawn(integer(8), seed=10)
-    monkeypatch.setattr("gatewright.sw.activity.golden.run_layer", lambda _, given: given // 2)
-    found = activities(IntegerNetwork(name="n", layers=(layer, layer)), codes, BITS)
-    assert found == (activity(layer, codes, BITS), activity(layer, codes // 2, BITS))
+    shape = layer.layer.replace(name="after", C=3, H=1, W=2, R=1, S=1)
+    after = replace(layer, layer=shape, weights=layer.weights[:, :3, :1, :1])
+    given = codes[:, :3, :1, :2] // 2
+    monkeypatch.setattr("gatewright.sw.activity.golden.run_layer", lambda _, taken: given)
+    found = activities(IntegerNetwork(name="n", layers=(layer, after)), codes, BITS)
+    assert found == (activity(layer, codes, BITS), activity(after, given, BITS))
