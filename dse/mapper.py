@@ -21,7 +21,7 @@ from gatewright.sw.activity import Activity
 from gatewright.sw.counts import count
 from gatewright.sw.layers import Layer, Workload
 from gatewright.sw.mapping import Mapping, no_mapping
-from gatewright.sw.schedule import Schedule, next_operator, schedule, tiling
+from gatewright.sw.schedule import Schedule, schedule, tiling
 
 FIRST, MOST = 32, 4096  # mappings evaluated at a time, in the beginning and at most
 READER = "reader"
@@ -80,7 +80,7 @@ class Mapper:
         chosen = []
         for i, layer in enumerate(work.layers):
             try:
-                chosen.append(self.layer(layer, config, next_operator(work, i)))
+                chosen.append(self.layer(layer, config, work.following(i)))
             except BadInput as error:
                 raise BadInput(f"Layer {layer.name}: {error}") from None
         return tuple(chosen)

@@ -9,7 +9,7 @@ from gatewright.hw.instructions import OutputMode
 from gatewright.sw.activity import Activity
 from gatewright.sw.counts import Counts
 from gatewright.sw.layers import Layer
-from gatewright.sw.schedule import Schedule, next_operator
+from gatewright.sw.schedule import Schedule
 
 BASIS = (
     "cycles",
@@ -105,4 +105,4 @@ def works(schedule: Schedule, counts: Sequence[Counts], activities: Sequence[Act
     work, config = schedule.workload, schedule.config
     known = activities or [None] * len(work.layers)
     rows = enumerate(zip(work.layers, counts, known, strict=True))
-    return tuple(Work.of(layer, n, config, next_operator(work, i), activity) for i, (layer, n, activity) in rows)
+    return tuple(Work.of(layer, n, config, work.following(i), activity) for i, (layer, n, activity) in rows)

@@ -27,7 +27,7 @@ from gatewright.sw.layers import Workload
 from gatewright.sw.mapping import Mapping, Tiling, mappings, no_mapping
 from gatewright.sw.models import Architecture, workload
 from gatewright.sw.program import lower
-from gatewright.sw.schedule import next_operator, tiling
+from gatewright.sw.schedule import tiling
 from gatewright.sw.train import train
 
 CLOCK_NS = 20.0
@@ -86,9 +86,9 @@ def choose(work: Workload, config: AcceleratorConfig, images: int, rule: Literal
 
     chosen = []
     for i, layer in enumerate(work.layers):
-        legal = list(islice(mappings(layer, config, images, next_operator(work, i)), CANDIDATES))
+        legal = list(islice(mappings(layer, config, images, work.following(i)), CANDIDATES))
         if not legal:
-            raise BadInput(f"Layer {layer.name} has {no_mapping(layer, config, images, next_operator(work, i))}")
+            raise BadInput(f"Layer {layer.name} has {no_mapping(layer, config, images, work.following(i))}")
         draws = random.Random(f"{seed}:{i}").sample(legal, min(DRAWS if rule == "fast" else 1, len(legal)))
         chosen.append(min(draws, key=partial(time, i)))
     return tuple(chosen)

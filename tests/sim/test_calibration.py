@@ -16,7 +16,6 @@ from gatewright.sim.probe import Probe, Result, choose
 from gatewright.sim.technology import EMBEDDED, Conventions, Technology, ihp130, technology_named
 from gatewright.sw.mapping import Tiling
 from gatewright.sw.models import Architecture, workload
-from gatewright.sw.schedule import next_operator
 
 CONFIG = AcceleratorConfig(rows=1, cols=1, operand_bits=32, operators=(xnor(), stochastic(64)), accumulator_bits=18)
 NETWORK = Architecture(family="vgg", channels=1, height=8, width=8, widths=(4,), operators=(xnor(), xnor()))
@@ -59,7 +58,7 @@ def test_chosen_mappings_are_legal_and_repeat(rule: str) -> None:
     chosen = choose(work, CONFIG, 2, rule, 3)  # type: ignore[arg-type]
     assert chosen == choose(work, CONFIG, 2, rule, 3)  # type: ignore[arg-type]
     for i, (layer, mapping) in enumerate(zip(work.layers, chosen, strict=True)):
-        assert Tiling(layer, CONFIG, mapping, 2, next_operator(work, i)).broken_rule() is None
+        assert Tiling(layer, CONFIG, mapping, 2, work.following(i)).broken_rule() is None
 
 
 def test_a_network_that_fits_no_mapping_is_refused() -> None:

@@ -13,7 +13,7 @@ from gatewright.sw.cycles import START, compute_cycles, load_cycles, timing
 from gatewright.sw.layers import Layer, Workload
 from gatewright.sw.mapping import mappings
 from gatewright.sw.occupancy import occupancy, traffic
-from gatewright.sw.schedule import Schedule, next_operator, schedule
+from gatewright.sw.schedule import Schedule, schedule
 
 I8, X = integer(8), xnor()
 LAYERS = (
@@ -29,7 +29,7 @@ def planned(seed: int) -> Schedule:
     work = Workload(name="three", layers=LAYERS)
     images = draw.choice((1, 2))
     config = CONFIG.replace(memory_interval=draw.choice((1, 1, 3)), pipeline_stages=draw.choice((0, 1, 2)))
-    chosen = [draw.choice(list(islice(mappings(layer, config, images, next_operator(work, i)), 80))) for i, layer in enumerate(LAYERS)]
+    chosen = [draw.choice(list(islice(mappings(layer, config, images, work.following(i)), 80))) for i, layer in enumerate(LAYERS)]
     return schedule(work, config, tuple(chosen), images)
 
 
