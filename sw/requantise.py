@@ -46,7 +46,7 @@ def fold(mode: Mode, scale: Tensor, mean: Tensor, beta: Tensor) -> Folded:
 
 
 def finish(mode: Mode, accumulated: Tensor, real: Tensor, folded: Folded, low: int, high: int) -> Tensor:
-    """Codes [N, K, P, Q] of accumulators; the gradient is that of `real`, the normalised accumulators, within the range.
+    """Codes [N, K, P, Q] of accumulators, exactly; the gradient is that of `real`, the normalised accumulators, within the range.
 
     Mode raw gives accumulator + bias in float64, without a gradient.
     """
@@ -59,6 +59,33 @@ def finish(mode: Mode, accumulated: Tensor, real: Tensor, folded: Folded, low: i
     power = 2.0 ** folded.shift.double().reshape(shape)  # every step is exact in float64: |v| < 2**32, m < 2**8
     y = torch.floor((v * folded.multiplier.reshape(shape) + power / 2) / power).clamp(low, high)
     return straight_through(real.clamp(low, high), y)
+
+
+class _Finish(torch.autograd.Function):
+    """`finish` in float32 for training: floor(accumulator * factor + offset), clamped; an accumulator near a tie may round the other way."""
+
+    @staticmethod
+    def forward(context: Any, real: Tensor, accumulated: Tensor, factor: Tensor, offset: Tensor, low: float, high: float) -> Tensor:
+        context.save_for_backward(real)
+        context.range = low, high
+        return torch.addcmul(offset, accumulated, factor).floor_().clamp_(low, high)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        inside: Tensor = torch.ops.aten.hardtanh_backward(gradients[0], *context.saved_tensors, *context.range)
+        return inside, None, None, None, None, None
+
+
+def finish_quickly(mode: Mode, accumulated: Tensor, real: Tensor, folded: Folded, low: int, high: int) -> Tensor:
+    """`finish` in float32, for training; not for mode raw."""
+    shape = (1, -1, 1, 1)
+    bias = folded.bias.to(real.dtype).reshape(shape)
+    if mode == "sign":  # a half of real / 2 + 1 / 2 clamped: its gradient, within -1..1 of `real`
+        one = torch.ones_like(bias)
+        smooth = real / 2 + 0.5
+        return _apply(smooth, accumulated, one, bias + 1, 0, 1)
+    factor = (folded.multiplier.double() * 2.0 ** -folded.shift.double()).to(real.dtype).reshape(shape)
+    return _apply(real, accumulated, factor, bias * factor + 0.5, low, high)
 
 
 def pool(layer: Layer, codes: Tensor) -> Tensor:
