@@ -51,6 +51,7 @@ class Graph:
     """A network under construction. Methods take and give `Value`s and raise BadInput where shapes do not fit.
 
     join: the operator of sums, copies and poolings that no layer takes over; its activations are the format of what they read.
+    orders: after `finish`, by the name of a layer, which of the results named in `conv` or `add` each of its channels is.
     """
 
     def __init__(self, join: Operator = JOIN) -> None:
@@ -58,6 +59,7 @@ class Graph:
             raise BadInput(f"The operator of sums and copies must be of kind 'int', which has the weight 1; got {join.name}.")
         self.join = join
         self.nodes: list[Node] = []
+        self.orders: dict[str, tuple[int, ...]] = {}
 
     def image(self, channels: int, height: int, width: int) -> Value:
         """The network's input; called once, first."""
@@ -124,6 +126,10 @@ class Graph:
         """The same channels, copied into one map: shortens what later layers would read piece by piece."""
         return self._move(x, name)
 
+    def relu(self, x: Value, name: str) -> Value:
+        """Zero for negative values, as a copy; a convolution or sum that nothing else reads does it by itself with `relu`."""
+        return self._move(x, name, relu=True)
+
     def _move(self, x: Value, name: str, **pooling: object) -> Value:
         sizes = {"C": x.channels, "K": x.channels, "groups": x.channels, "H": x.height, "W": x.width}
         return self._node(Layer(name=name, operator=self.join, **sizes, unit_weights=True, **pooling), (x,), moves=True)
@@ -143,4 +149,7 @@ class Graph:
             raise BadInput(
                 f"The results of {name} must be one layer's, whole and in order; end with a convolution or a fully connected layer."
             )
-        return Workload(name=name, layers=Legaliser(self.join, self.nodes, logits.nodes[0]).layers())
+        legaliser = Legaliser(self.join, self.nodes, logits.nodes[0])
+        work = Workload(name=name, layers=legaliser.layers())
+        self.orders = legaliser.orders
+        return work

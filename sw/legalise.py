@@ -71,6 +71,7 @@ class Legaliser:
         self.drafts: list[Draft] = []
         self.maps: dict[str, Joint] = {IMAGE: Joint(nodes[0].channels, [IMAGE])}
         self.places: dict[tuple[int, int], Place] = {(0, c): Place(IMAGE, c) for c in range(nodes[0].channels)}
+        self.orders: dict[str, tuple[int, ...]] = {}
 
     def layers(self) -> tuple[Layer, ...]:
         """All layers in order."""
@@ -136,6 +137,7 @@ class Legaliser:
         self.drafts.append(Draft(layer, flexible))
         target = layer.output or layer.name
         into = self.maps.setdefault(target, Joint())
+        self.orders[layer.name] = tuple(k for _, k in order)
         for k, place in enumerate(order):
             self.places[place] = Place(target, into.channels + k)
         into.channels += layer.K
