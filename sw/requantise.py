@@ -5,6 +5,7 @@ that is trained is the one that is built. The numpy counterpart, written apart, 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ from gatewright.sw.differentiable import straight_through
 from gatewright.sw.integer import Mode
 from gatewright.sw.layers import Layer
 
+Range = tuple[int, int]
 BIAS_MAX = 1 << 30  # leaves the sum of bias and accumulator within 32 bits
 
 
@@ -51,41 +53,46 @@ def finish(mode: Mode, accumulated: Tensor, real: Tensor, folded: Folded, low: i
     Mode raw gives accumulator + bias in float64, without a gradient.
     """
     shape = (1, -1, 1, 1)
-    v = accumulated.detach().double() + folded.bias.reshape(shape)
+    v = accumulated.detach().to(torch.float64, copy=True)  # every step is exact: sums < 2**32, multipliers < 2**8
     if mode == "raw":
-        return v
+        return v + folded.bias.reshape(shape)
     if mode == "sign":
-        return straight_through((real.clamp(-1, 1) + 1) / 2, (v >= 0).double())
-    power = 2.0 ** folded.shift.double().reshape(shape)  # every step is exact in float64: |v| < 2**32, m < 2**8
-    y = torch.floor((v * folded.multiplier.reshape(shape) + power / 2) / power).clamp(low, high)
+        return straight_through((real.clamp(-1, 1) + 1) / 2, (v >= -folded.bias.reshape(shape)).double())
+    scale = folded.multiplier * 2.0 ** -folded.shift.double()
+    y = v.mul_(scale.reshape(shape)).add_((folded.bias * scale + 0.5).reshape(shape)).floor_().clamp_(low, high)
     return straight_through(real.clamp(low, high), y)
 
 
 class _Finish(torch.autograd.Function):
-    """`finish` in float32 for training: floor(accumulator * factor + offset), clamped; an accumulator near a tie may round the other way."""
+    """floor(accumulator * factor + offset), clamped to codes; the gradient goes to `real`, times `slope`, where it is within `inside`."""
 
     @staticmethod
-    def forward(context: Any, real: Tensor, accumulated: Tensor, factor: Tensor, offset: Tensor, low: float, high: float) -> Tensor:
+    def forward(
+        context: Any, real: Tensor, accumulated: Tensor, factor: Tensor, offset: Tensor, codes: Range, inside: Range, slope: float
+    ) -> Tensor:
         context.save_for_backward(real)
-        context.range = low, high
-        return torch.addcmul(offset, accumulated, factor).floor_().clamp_(low, high)
+        context.inside, context.slope = inside, slope
+        return torch.addcmul(offset, accumulated, factor).floor_().clamp_(*codes)
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        inside: Tensor = torch.ops.aten.hardtanh_backward(gradients[0], *context.saved_tensors, *context.range)
-        return inside, None, None, None, None, None
+        passed: Tensor = torch.ops.aten.hardtanh_backward(gradients[0], *context.saved_tensors, *context.inside)
+        return passed if context.slope == 1 else passed * context.slope, None, None, None, None, None, None
 
 
 def finish_quickly(mode: Mode, accumulated: Tensor, real: Tensor, folded: Folded, low: int, high: int) -> Tensor:
-    """`finish` in float32, for training; not for mode raw."""
-    shape = (1, -1, 1, 1)
+    """`finish` in float32, for training (not for mode raw): what lies within rounding of a tie may go to the other side."""
+    shape, accumulated = (1, -1, 1, 1), accumulated.detach()
     bias = folded.bias.to(real.dtype).reshape(shape)
-    if mode == "sign":  # a half of real / 2 + 1 / 2 clamped: its gradient, within -1..1 of `real`
-        one = torch.ones_like(bias)
-        smooth = real / 2 + 0.5
-        return _apply(smooth, accumulated, one, bias + 1, 0, 1)
+    if mode == "sign":
+        return _apply(real, accumulated, torch.ones_like(bias), bias + 1, (0, 1), (-1, 1), 0.5)
     factor = (folded.multiplier.double() * 2.0 ** -folded.shift.double()).to(real.dtype).reshape(shape)
-    return _apply(real, accumulated, factor, bias * factor + 0.5, low, high)
+    return _apply(real, accumulated, factor, bias * factor + 0.5, (low, high), (low, high), 1.0)
+
+
+def _apply(*arguments: Any) -> Tensor:
+    result: Tensor = _Finish.apply(*arguments)
+    return result
 
 
 def pool(layer: Layer, codes: Tensor) -> Tensor:
