@@ -10,6 +10,9 @@ from torch import Tensor
 from gatewright.sw.arithmetic import CHUNK, FLOAT32_EXACT, Arithmetic, Terms
 
 
+FEW = 8  # output channels in a group, below which tables are read for all groups together
+
+
 class StraightThrough(torch.autograd.Function):
     """The exact result forward; the gradient goes to the smooth one (Bengio et al., arXiv 1308.3432)."""
 
@@ -34,39 +37,72 @@ def quantise_weight(arithmetic: Arithmetic, latent: Tensor) -> tuple[Tensor, Ten
     return codes, straight_through(smooth, arithmetic.weight_value(codes))
 
 
-def stacked(values: Tensor, terms: Callable[[Tensor], Terms]) -> Tensor:
-    """The terms of values [N, C, ...] one after the other along C, with the derivatives that the operator gives them."""
-    return torch.cat([straight_through(slope * values, factor) for factor, slope in terms(values.detach())], dim=1)
+def stacked(values: Tensor, terms: Callable[[Tensor], Terms], groups: int = 1) -> Tensor:
+    """The terms of values [N, C, ...] one after the other along each group of C, with the derivatives that the operator gives them."""
+    known = values.detach()
+    made = terms(known)
+    if len(made) == 1 and made[0][0] is known and made[0][1] == 1.0:
+        return values
+    parts = [straight_through(slope * values, factor).unflatten(1, (groups, -1)) for factor, slope in made]
+    return torch.cat(parts, dim=2).flatten(1, 2)
 
 
 def convolve(
-    arithmetic: Arithmetic, x: Tensor, codes: Tensor, values: Tensor, stride: int, padding: int, *, exact: bool, first: int = 0
+    arithmetic: Arithmetic,
+    x: Tensor,
+    codes: Tensor,
+    values: Tensor,
+    stride: int,
+    padding: int,
+    *,
+    exact: bool,
+    first: int = 0,
+    groups: int = 1,
 ) -> Tensor:
     """The accumulators of a convolution, [N, K, P, Q], holding integers.
 
-    x: activation codes [N, C, H, W] in floating point; codes, values: [K, C, R, S] from `quantise_weight`.
+    x: activation codes [N, C, H, W] in floating point; codes, values: [K, C / groups, R, S] from `quantise_weight`.
     exact: use float64 where float32 could round (sums of 2**24 and more); training does without.
     first: the channel of the feature map that is channel 0 of `x`; lanes go by the map's channels.
     """
     products = codes[0].numel()
-    wide = exact and arithmetic.bound(products) >= FLOAT32_EXACT
-    dtype = torch.float64 if wide else torch.float32
+    inputs, around = arithmetic.activation_value(x.float()), padding
     zero = int(arithmetic.activation_values[0])  # outside the image the lanes hold zero bits
-    inputs = F.pad(arithmetic.activation_value(x), (padding,) * 4, value=zero).to(dtype)
-    activations = stacked(inputs, arithmetic.activation_terms)
-    weights = stacked(values.to(dtype), arithmetic.weight_terms)
+    if padding and (zero or arithmetic.joined_lanes > 1 or len(arithmetic.activation_terms(arithmetic.activation_values)) > 1):
+        inputs, around = F.pad(inputs, (padding,) * 4, value=zero), 0
+    weights = stacked(values.float(), arithmetic.weight_terms)
+    wide = exact and _reach(arithmetic, weights, products) >= FLOAT32_EXACT
+    dtype = torch.float64 if wide else torch.float32
+
+    def smooth() -> Tensor:
+        activations = stacked(inputs.to(dtype), arithmetic.activation_terms, groups)
+        sums = F.conv2d(activations, weights.to(dtype), stride=stride, padding=around, groups=groups).to(dtype)  # autocast narrows
+        return sums if arithmetic.gain == 1 and not arithmetic.offset else arithmetic.gain * sums + arithmetic.offset * products
+
     if arithmetic.linear:
-        return arithmetic.gain * F.conv2d(activations, weights, stride=stride) + arithmetic.offset * products
+        return smooth()
     if arithmetic.joined_lanes == 1:
-        counted = _table_sums(arithmetic, x.detach(), codes, stride, padding, dtype, first)
+        counted = _table_sums(arithmetic, x.detach(), codes, stride, padding, dtype, first, groups)
     else:
-        activations_in, weights_in = (part.detach().to(torch.int64).numpy() for part in (x, codes))
-        counted = torch.from_numpy(arithmetic.accumulate(activations_in, weights_in, stride, padding, first)).to(dtype)
+        activations_in, weights_in = (part.detach().to("cpu", torch.int64).numpy() for part in (x, codes))
+        summed = arithmetic.accumulate(activations_in, weights_in, stride, padding, first, groups)
+        counted = torch.from_numpy(summed).to(x.device, dtype)
     if not torch.is_grad_enabled():
         return counted
-    if arithmetic.joined_lanes > 1:
-        return straight_through(saturating(arithmetic, inputs, values.to(dtype), stride, first), counted)
-    return straight_through(arithmetic.gain * F.conv2d(activations, weights, stride=stride) + arithmetic.offset * products, counted)
+    if arithmetic.joined_lanes == 1:
+        return straight_through(smooth(), counted)
+    size = x.shape[1] // groups
+    parts = zip(inputs.chunk(groups, 1), values.to(dtype).chunk(groups), strict=True)
+    ideal = [saturating(arithmetic, *part, stride, first + i * size) for i, part in enumerate(parts)]
+    return straight_through(torch.cat(ideal, dim=1), counted)
+
+
+def _reach(arithmetic: Arithmetic, weights: Tensor, products: int) -> float:
+    """No sum of these weights' products, in whatever order it is made, is greater in magnitude. weights: terms [K, n, R, S]."""
+    if not arithmetic.linear:
+        return arithmetic.bound(products)
+    greatest = max(abs(factor).max() for factor, _ in arithmetic.activation_terms(arithmetic.activation_values))
+    return float(greatest * weights.detach().double().abs().sum((1, 2, 3)).max()) + abs(arithmetic.offset) * products
 
 
 def saturating(arithmetic: Arithmetic, inputs: Tensor, values: Tensor, stride: int, first: int = 0) -> Tensor:
@@ -87,24 +123,58 @@ def saturating(arithmetic: Arithmetic, inputs: Tensor, values: Tensor, stride: i
 
 
 @torch.no_grad()
-def _table_sums(arithmetic: Arithmetic, x: Tensor, codes: Tensor, stride: int, padding: int, dtype: torch.dtype, first: int) -> Tensor:
-    """Sums of tabulated products: one row of K products per position and activation, gathered and added by `embedding_bag`."""
-    rows, row_of = (torch.from_numpy(part) for part in arithmetic.classes)
+def _table_sums(
+    arithmetic: Arithmetic, x: Tensor, codes: Tensor, stride: int, padding: int, dtype: torch.dtype, first: int, groups: int
+) -> Tensor:
+    """Sums of tabulated products: group by group, or for few output channels in a group, product by product for all of them."""
+    if groups > 1 and len(codes) // groups < FEW:
+        return _separate_sums(arithmetic, x, codes, stride, padding, dtype, first, groups)
+    size = x.shape[1] // groups
+    parts = zip(x.chunk(groups, 1), codes.chunk(groups), strict=True)
+    sums = [_dense_sums(arithmetic, *part, stride, padding, dtype, first + i * size) for i, part in enumerate(parts)]
+    return sums[0] if groups == 1 else torch.cat(sums, dim=1)
+
+
+def _separate_sums(
+    arithmetic: Arithmetic, x: Tensor, codes: Tensor, stride: int, padding: int, dtype: torch.dtype, first: int, groups: int
+) -> Tensor:
+    """Every product of a group looked up by its two operands, for all output channels together."""
+    kernels, size, r, s = codes.shape
+    table = torch.from_numpy(arithmetic.tables).to(x.device, dtype)  # [lanes, activations, weights]
+    weights = torch.from_numpy(arithmetic.weight_bits(codes.to("cpu", torch.int64).numpy())).to(x.device)
+    bits = F.pad(x, (padding,) * 4).to(torch.int64) % table.shape[1]
+    height, width = ((length + 2 * padding - kernel) // stride + 1 for length, kernel in zip(x.shape[2:], (r, s), strict=True))
+    group = torch.arange(kernels, device=x.device) // (kernels // groups)
+    total = torch.zeros(len(x), kernels, height, width, dtype=dtype, device=x.device)
+    for c in range(size):
+        channel = group * size + c
+        start = (first + channel) % arithmetic.lane_period * table[0].numel()
+        mine = bits[:, channel] * table.shape[2]
+        for i in range(r):
+            for j in range(s):
+                window = mine[:, :, i : i + stride * (height - 1) + 1 : stride, j : j + stride * (width - 1) + 1 : stride]
+                total += table.take(window + (start + weights[:, c, i, j]).reshape(1, -1, 1, 1))
+    return total
+
+
+def _dense_sums(arithmetic: Arithmetic, x: Tensor, codes: Tensor, stride: int, padding: int, dtype: torch.dtype, first: int) -> Tensor:
+    """One row of K products per position and activation, gathered and added by `embedding_bag`."""
+    rows, row_of = (torch.from_numpy(part).to(x.device) for part in arithmetic.classes)
     kernels, _, r, s = codes.shape
-    weight_bits = torch.from_numpy(arithmetic.weight_bits(codes.reshape(kernels, -1).to(torch.int64).numpy()))  # [K, n]
-    lanes = (first + torch.arange(weight_bits.shape[1]) // (r * s)) % arithmetic.lane_period
+    weight_bits = torch.from_numpy(arithmetic.weight_bits(codes.reshape(kernels, -1).to("cpu", torch.int64).numpy())).to(x.device)  # [K, n]
+    lanes = (first + torch.arange(weight_bits.shape[1], device=x.device) // (r * s)) % arithmetic.lane_period
     weight_bits = weight_bits + lanes * (1 << arithmetic.operator.weight_bits)  # columns of the lanes' tables side by side
     size = 1 << arithmetic.operator.activation_bits
     bits = F.pad(x, (padding,) * 4).to(torch.int64) % size
     index = F.unfold(row_of[bits].float(), (r, s), stride=stride).to(torch.int64)  # [N, n, P * Q]
     images, positions, pixels = index.shape
     index = index.transpose(1, 2).reshape(images * pixels, positions)
-    total = torch.zeros(images * pixels, kernels, dtype=dtype)
+    total = torch.zeros(images * pixels, kernels, dtype=dtype, device=x.device)
     step = max(1, CHUNK // (kernels * len(rows)))
     for start in range(0, positions, step):
         part = weight_bits[:, start : start + step]
         table = rows.to(dtype)[:, part.T].transpose(0, 1).reshape(-1, kernels)  # [positions * rows, K]
-        offset = torch.arange(part.shape[1]) * len(rows)
+        offset = torch.arange(part.shape[1], device=x.device) * len(rows)
         total += F.embedding_bag(index[:, start : start + step] + offset, table, mode="sum")
     height = (x.shape[2] + 2 * padding - r) // stride + 1
     return total.reshape(images, height, -1, kernels).permute(0, 3, 1, 2).contiguous()

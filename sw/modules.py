@@ -102,7 +102,9 @@ class OperatorConv2d(nn.Module):
     def accumulate(self, x: Tensor) -> Tensor:
         """Accumulators [N, K, P, Q] of codes [N, C, H, W]."""
         layer = self.layer
-        return convolve(self.arithmetic, x, *self.quantised_weight(), layer.stride, layer.padding, exact=not self.training, groups=layer.groups)
+        return convolve(
+            self.arithmetic, x, *self.quantised_weight(), layer.stride, layer.padding, exact=not self.training, groups=layer.groups
+        )
 
     def statistics(self, accumulated: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of the accumulators over a batch, [K] each (for the logits one of each)."""
