@@ -27,7 +27,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Convolution(Step):
-    """weight: [K, C / groups, R, S]; bias: [K]. A batch norm that no convolution precedes is one too: depthwise, 1 x 1."""
+    """weight: [K, C / groups, R, S]; bias: [K]."""
 
     weight: Tensor
     bias: Tensor
@@ -45,9 +45,18 @@ class Dense(Step):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Relu(Step):
-    """Values below zero become zero, values above `limit` become `limit`."""
+class Affine(Step):
+    """x * scale + shift, [C] each: batch norm, normalised pixels. `folded` leaves none of them."""
 
+    scale: Tensor
+    shift: Tensor
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Relu(Step):
+    """Values below `low` become `low`, zero or -`limit`; values above `limit` become `limit`."""
+
+    low: float = 0.0
     limit: float = inf
 
 
@@ -86,7 +95,9 @@ def compute(step: Step, inputs: Sequence[Tensor]) -> Tensor:
         case Dense():
             return F.linear(x.flatten(1), step.weight.to(x), step.bias.to(x))[:, :, None, None]
         case Relu():
-            return x.clamp(0, step.limit)
+            return x.clamp(step.low, step.limit)
+        case Affine():
+            return x * step.scale.to(x)[:, None, None] + step.shift.to(x)[:, None, None]
         case Add():
             return x + inputs[1]
         case Concat():
