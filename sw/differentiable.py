@@ -9,7 +9,6 @@ from torch import Tensor
 
 from gatewright.sw.arithmetic import CHUNK, FLOAT32_EXACT, Arithmetic, Terms
 
-
 FEW = 8  # output channels in a group, below which tables are read for all groups together
 
 

@@ -4,6 +4,7 @@ Activations between modules are integer codes in floating-point tensors. In eval
 `gatewright.sw.golden`, hence of the circuit; in training mode the same with the batch's own statistics, in float32.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 
@@ -84,7 +85,7 @@ class OperatorConv2d(nn.Module):
         """Whether every result is a plain sum of channels at one place, so that summands can be added without convolving."""
         layer = self.layer
         whole = (layer.R, layer.S, layer.stride, layer.padding) == (1, 1, 1, 0)
-        return layer.unit_weights and whole and layer.K == layer.groups
+        return layer.unit_weights and whole and layer.groups == layer.K
 
     @property
     def unit(self) -> float:
@@ -212,7 +213,8 @@ class QuantisedNetwork(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         number = range(len(workload.layers))
         self.layers = nn.ModuleList(OperatorConv2d(workload.layers[i], workload.following(i), generator) for i in number)
-        self.reads = nn.ModuleList(nn.ModuleList(self._reads(i)) for i in number)
+        self.reads = [self._reads(i) for i in number]
+        self.gathers = nn.ModuleList(read for reads in self.reads for read in reads)
 
     def _reads(self, i: int) -> list[Gather]:
         """What layer i takes: all its channels at once, or one by one the summands of a layer that adds."""
@@ -245,9 +247,7 @@ class QuantisedNetwork(nn.Module):
 
     def forward(self, codes: Tensor) -> Tensor:
         """Logits [N, classes]: real in training, integers in evaluation."""
-        for codes in self.results(codes):  # noqa: B020 - the last is wanted
-            pass
-        return codes.flatten(1)
+        return deque(self.results(codes), maxlen=1).pop().flatten(1)
 
     @torch.no_grad()
     def trace(self, codes: Tensor) -> list[Tensor]:
