@@ -68,19 +68,20 @@ class Arithmetic(ABC):
         """The weight's side of the same terms."""
         return ((values, 1.0),)
 
-    def quantise(self, latent: Any) -> tuple[Any, Any]:
+    def quantise(self, latent: Any, deviation: Any = None) -> tuple[Any, Any]:
         """Codes of latent weights (a tensor), and the smooth function of them whose gradient the codes' values get in training.
 
-        The step is proportional to the standard deviation of the whole layer's weights: no scale is learned, for normalisation
-        undoes any.
+        The step is proportional to `deviation`, by default the standard deviation of the whole layer's weights: no scale is learned,
+        for normalisation undoes any. Imported weights have a fixed one for each output channel.
         """
         low, high = self.weight_range
-        scaled = self.standardised(latent, high)
+        scaled = self.standardised(latent, high, deviation)
         return scaled.detach().round().clamp(low, high), scaled.clamp(low, high)
 
-    def standardised(self, latent: Any, greatest: float) -> Any:
-        """Latent weights (a tensor) times what makes `weight_clip` of their standard deviations `greatest`."""
-        return latent * (greatest / (self.weight_clip * latent.detach().std().clamp(min=1e-12)))
+    def standardised(self, latent: Any, greatest: float, deviation: Any = None) -> Any:
+        """Latent weights (a tensor) times what makes `weight_clip` of their standard deviations (or of `deviation`) `greatest`."""
+        spread = latent.detach().std().clamp(min=1e-12) if deviation is None else deviation
+        return latent * (greatest / (self.weight_clip * spread))
 
     def activation_bits(self, codes: np.ndarray) -> np.ndarray:
         """Codes as unsigned numbers of `activation_bits` bits, int64. Raises BadInput outside the operator's range."""
@@ -187,7 +188,7 @@ class Arithmetic(ABC):
         return result.reshape(images, p, q, kernels).transpose(0, 3, 1, 2)
 
     def _linear_sums(self, patches: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Sums of products by matrix products for each term: patches [M, groups, n] of bits, weights [groups, K, n] of codes, [M, groups, K]."""
+        """Sums of products by a matrix product for each term: patches [M, groups, n] of bits by weights [groups, K, n]."""
         n = weights.shape[-1]
         dtype = np.float32 if self.bound(n) < FLOAT32_EXACT else np.float64
         activations, values = self.activation_terms(self.activation_values), self.weight_terms(self.weight_value(weights.astype(dtype)))

@@ -30,9 +30,9 @@ def straight_through(smooth: Tensor, exact: Tensor) -> Tensor:
     return result
 
 
-def quantise_weight(arithmetic: Arithmetic, latent: Tensor) -> tuple[Tensor, Tensor]:
+def quantise_weight(arithmetic: Arithmetic, latent: Tensor, deviation: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Latent float weights (any shape) as codes (no gradient) and their values (straight-through); see `Arithmetic.quantise`."""
-    codes, smooth = arithmetic.quantise(latent)
+    codes, smooth = arithmetic.quantise(latent, deviation)
     return codes, straight_through(smooth, arithmetic.weight_value(codes))
 
 

@@ -42,11 +42,14 @@ class OperatorConv2d(nn.Module):
     Normalisation is per output channel with a positive scale (its logarithm is learned), so that it folds into `Folded` without flipping
     weights. For the logits it is one scale for all classes and a bias per class, so that integers compare like logits.
 
+    `deviation` [K, 1, 1, 1] fixes the steps of imported weights, see `Arithmetic.quantise`; None: they follow the weights.
+
     With `unit_weights` no weight is learned. Codes that are only moved into a format that holds them have nothing to learn either: they
     are handed on, times the power of two that the formats' ranges differ by.
     """
 
     ones: Tensor
+    deviation: Tensor | None
     running_mean: Tensor
     running_variance: Tensor
 
@@ -65,6 +68,7 @@ class OperatorConv2d(nn.Module):
         else:
             deviation = (layer.group_channels * layer.R * layer.S) ** -0.5
             self.weight = nn.Parameter(torch.randn(shape, generator=generator) * deviation)
+            self.register_buffer("deviation", None)
         if self.handed is None:
             scales = 1 if self.mode == "raw" else layer.K
             self.log_gain = nn.Parameter(torch.zeros(scales))
@@ -98,7 +102,7 @@ class OperatorConv2d(nn.Module):
 
     def quantised_weight(self) -> tuple[Tensor, Tensor]:
         """Codes and values [K, C / groups, R, S]."""
-        return (self.ones, self.ones) if self.layer.unit_weights else quantise_weight(self.arithmetic, self.weight)
+        return (self.ones, self.ones) if self.layer.unit_weights else quantise_weight(self.arithmetic, self.weight, self.deviation)
 
     def accumulate(self, x: Tensor) -> Tensor:
         """Accumulators [N, K, P, Q] of codes [N, C, H, W]."""

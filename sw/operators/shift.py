@@ -42,10 +42,10 @@ class Shift(Arithmetic):
         codes = checked(codes, *self.weight_range, f"{self.operator.name} weight")
         return np.where(codes < 0, (1 << (self.operator.weight_bits - 1)) + ~codes, codes)
 
-    def quantise(self, latent: Any) -> tuple[Any, Any]:
+    def quantise(self, latent: Any, deviation: Any = None) -> tuple[Any, Any]:
         """The nearest exponent to the logarithm; the greatest weight, 2**(exponents - 1), is `weight_clip` standard deviations."""
         greatest = 2.0 ** (self.exponents - 1)
-        scaled = self.standardised(latent, greatest)
+        scaled = self.standardised(latent, greatest, deviation)
         exponent = scaled.detach().abs().log2().round().clamp(0, self.exponents - 1)
         negative = (scaled.detach() < 0).to(latent.dtype)
         return (1 - 2 * negative) * exponent - negative, scaled.clamp(-greatest, greatest)

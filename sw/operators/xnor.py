@@ -27,7 +27,7 @@ class Xnor(Arithmetic):
     def weight_value(self, codes: Any) -> Any:
         return 2 * codes - 1
 
-    def quantise(self, latent: Any) -> tuple[Any, Any]:
+    def quantise(self, latent: Any, deviation: Any = None) -> tuple[Any, Any]:
         return signs(latent)
 
     def weight_bits(self, codes: np.ndarray) -> np.ndarray:
