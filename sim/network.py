@@ -56,16 +56,17 @@ def simulate(
     """Run images through the RTL, `schedule.images` at a time.
 
     codes: [N, C, H, W] activation codes, N a multiple of the program's images. `verilog` replaces the generated RTL (mutants).
-    With `stall_seed` external memory pauses at random; `quick` is as for `build`. Raises Mismatch if the accelerator does not finish.
+    `all_layers` looks at every map after the run, of a program whose maps are `apart`. With `stall_seed` external memory pauses at random;
+    `quick` is as for `build`. Raises Mismatch if the accelerator does not finish.
     """
     schedule = program.schedule
     executable = build(verilog or system_verilog(program.config), quick)
     batches = codes.reshape(-1, schedule.images, *codes.shape[1:])
     inputs = [program.pack_input(batch) for batch in batches]
-    last = len(schedule.maps) - 1
-    first = 1 if all_layers else last
-    output_at = schedule.maps[first].address
-    output_words = schedule.memory_words - output_at
+    layers = range(len(program.network.layers))
+    regions = {i: schedule.maps[schedule.workload.target(i)] for i in (layers if all_layers else layers[-1:])}
+    output_at = min(region.address for region in regions.values())
+    output_words = max(region.address + region.words for region in regions.values()) - output_at
     limit = 16 * timing(schedule).cycles + 10_000
     header = [
         program.config.operand_bits,
@@ -90,9 +91,8 @@ def simulate(
         words = np.fromfile(result, dtype=np.uint64)
     body = words[:-2].reshape(len(batches), 1 + output_words)
     outputs = {}
-    for i in range(first, last + 1):
-        region = schedule.maps[i]
+    for i, region in regions.items():
         start = 1 + region.address - output_at
-        parts = [program.unpack_output(batch[start : start + region.words], i - 1) for batch in body]
-        outputs[i - 1] = np.concatenate(parts)
+        parts = [program.unpack_output(batch[start : start + region.words], i) for batch in body]
+        outputs[i] = np.concatenate(parts)
     return Run(outputs, body[:, 0].astype(np.int64), int(words[-2]), int(words[-1]))

@@ -86,9 +86,9 @@ def choose(work: Workload, config: AcceleratorConfig, images: int, rule: Literal
 
     chosen = []
     for i, layer in enumerate(work.layers):
-        legal = list(islice(mappings(layer, config, images, work.following(i)), CANDIDATES))
+        legal = list(islice(mappings(layer, config, images, work.context(i)), CANDIDATES))
         if not legal:
-            raise BadInput(f"Layer {layer.name} has {no_mapping(layer, config, images, work.following(i))}")
+            raise BadInput(f"Layer {layer.name} has {no_mapping(layer, config, images, work.context(i))}")
         draws = random.Random(f"{seed}:{i}").sample(legal, min(DRAWS if rule == "fast" else 1, len(legal)))
         chosen.append(min(draws, key=partial(time, i)))
     return tuple(chosen)

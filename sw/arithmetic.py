@@ -6,6 +6,7 @@ the integer the circuit adds to its accumulator, near gain * value * value + off
 docs/hardware.md in code.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
@@ -15,6 +16,8 @@ import numpy as np
 
 from gatewright.hw.config import Operator
 from gatewright.hw.errors import BadInput
+from gatewright.sw.addresses import maps, windows
+from gatewright.sw.tabulated import Tabulated
 
 FLOAT32_EXACT = 1 << 24  # integers below this are exact in float32, whatever the order of their sum
 CHUNK = 1 << 22  # elements of patch matrix made at a time, so that memory stays small for any batch
@@ -35,7 +38,9 @@ class Arithmetic(ABC):
     lane_period: int = 1
     """Channels after which products repeat: that of channel c is `lane_multiply` in lane c mod lane_period."""
     joined_lanes: int = 1
-    """Neighbouring lanes whose pulses an OR joins; if more than one, the subclass has its own `table_sums`."""
+    """Neighbouring lanes whose pulses an OR joins; if more than one, the subclass has its own `counts`."""
+    packed: bool = False
+    """Whether the subclass has `counts` faster than matrix products, though products are linear."""
     weight_clip: float = 3.0
     """Greatest weight, in standard deviations of the layer's weights, that training represents."""
     activation_clip: float = 3.0
@@ -131,12 +136,6 @@ class Arithmetic(ABC):
         ideal = self.gain * sum(np.outer(a, w) for (a, _), (w, _) in terms) + self.offset
         return self.joined_lanes == 1 and bool(np.equal(ideal, self.tables[:, :, self.weight_bits(codes)]).all())
 
-    @cached_property
-    def classes(self) -> tuple[np.ndarray, np.ndarray]:
-        """The lanes' tables side by side without repeated rows, int64 [classes, lane_period * 2**weight_bits]; each activation's row."""
-        rows, index = np.unique(np.concatenate(self.tables, axis=1), axis=0, return_inverse=True)
-        return rows, index.reshape(-1)
-
     @property
     def unused_product(self) -> int:
         """What one lane beyond C (the last of a word) adds to the accumulator in each product slot."""
@@ -169,21 +168,18 @@ class Arithmetic(ABC):
         Outside the image the activation has zero bits, whatever that means to the operator. `first`: channel of the feature map that
         is channel 0 here (lanes go by the map's channels).
         """
+        bits = self.activation_bits(activations)
+        if self.packed or not self.linear or not _within(weights, *self.weight_range):
+            return self.counts(bits, self.weight_bits(weights), stride, padding, first, groups)
         kernels, _, r, s = weights.shape
-        padded = np.pad(self.activation_bits(activations), ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+        padded = np.pad(bits, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
         windows = np.lib.stride_tricks.sliding_window_view(padded, (r, s), axis=(2, 3))[:, :, ::stride, ::stride]
         windows = windows.transpose(0, 2, 3, 1, 4, 5)  # [N, P, Q, C, R, S]
         images, p, q = windows.shape[:3]
         result = np.empty((images, p, q, groups, kernels // groups), dtype=np.int64)
-        channels = (first + np.arange(padded.shape[1] * r * s) // (r * s)).reshape(groups, -1)
-        linear = self.linear and _within(weights, *self.weight_range)
         flat = weights.reshape(groups, kernels // groups, -1)
         for part in _parts(images, windows[0].size):
-            patches = windows[part].reshape(-1, *channels.shape)  # [M, groups, n]
-            if linear:
-                sums = self._linear_sums(patches, flat)
-            else:
-                sums = np.stack([self.table_sums(patches[:, g], flat[g], channels[g]) for g in range(groups)], axis=1)
+            sums = self._linear_sums(windows[part].reshape(-1, groups, flat.shape[-1]), flat)
             result[part] = sums.reshape(-1, p, q, groups, kernels // groups)
         return result.reshape(images, p, q, kernels).transpose(0, 3, 1, 2)
 
@@ -197,13 +193,21 @@ class Arithmetic(ABC):
         sums = np.asarray(dot).transpose(1, 0, 2)
         return np.rint(self.gain * sums.astype(np.float64) + self.offset * n).astype(np.int64)
 
-    def table_sums(self, patches: np.ndarray, weights: np.ndarray, channels: np.ndarray) -> np.ndarray:
-        """The same sums by looking every product up; position i of the patches belongs to channel channels[i]."""
-        bits = self.weight_bits(weights)
-        total = np.zeros((len(patches), len(weights)), dtype=np.int64)
-        for position, lane in enumerate(channels % self.lane_period):
-            total += self.tables[lane][:, bits[:, position]][patches[:, position]]
-        return total
+    def counts(self, bits: np.ndarray, weights: np.ndarray, stride: int, padding: int, first: int, groups: int) -> np.ndarray:
+        """The same from bits, int64, of activations [N, C, H, W] and weights [K, C / groups, R, S], whatever their products are."""
+        kernels, _, *kernel = weights.shape
+        rows = self.tabulated.rows
+        around = ((0, 0), (0, 0), (padding, padding), (padding, padding))
+        padded = np.pad(rows[bits], around, constant_values=rows[0])
+        places, offsets = windows(padded.shape, kernel, stride, groups)
+        lanes = (first + np.arange(offsets.size) // math.prod(kernel)).reshape(groups, -1) % self.lane_period
+        sums = self.tabulated.sums(padded, places, offsets, lanes, weights.reshape(groups, kernels // groups, -1))
+        return maps(sums, padded.shape, kernel, stride)
+
+    @cached_property
+    def tabulated(self) -> Tabulated:
+        """Sums by the `tables`."""
+        return Tabulated(self.tables)
 
 
 def _within(codes: np.ndarray, low: int, high: int) -> bool:
@@ -223,7 +227,7 @@ def checked(codes: np.ndarray, low: int, high: int, what: str) -> np.ndarray:
     if not _within(codes, low, high):
         worst = codes.min() if codes.min() < low else codes.max()
         raise BadInput(f"{what} codes go from {low} to {high}; got {worst}.")
-    return codes.astype(np.int64)
+    return codes.astype(np.int64, copy=False)
 
 
 def _parts(images: int, size: int) -> Iterator[slice]:

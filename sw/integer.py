@@ -32,7 +32,7 @@ class IntegerLayer:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IntegerNetwork:
-    """Integer layers in the order of their workload. The last one's mode is `raw`: its values are the logits (int64, before the float scale)."""
+    """Integer layers in the order of their workload. The last one's mode is `raw`: its values are the logits, before the float scale."""
 
     name: str
     layers: tuple[IntegerLayer, ...]

@@ -110,6 +110,20 @@ class FeatureMap:
     readers: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Context:
+    """What surrounds a layer in its network. `output`: the operator that reads its results; None for the logits.
+
+    inputs: of each map it reads the channels of each layer that writes into it (none: one map of one layer). before, after: channels of
+    the layers that write into its output map before and after it.
+    """
+
+    output: Operator | None = None
+    inputs: tuple[tuple[int, ...], ...] = ()
+    before: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
+
+
 class Workload(Noun):
     """Layers in the order in which they run, each reading the image or maps of layers before it. The last one's results are the logits."""
 
@@ -195,9 +209,15 @@ class Workload(Noun):
         """Which of `maps` layer i writes."""
         return self._places[self.output(i)]
 
-    def part(self, i: int) -> int:
-        """The first channel layer i writes of its map."""
-        return sum(self.layers[k].K for k in self.maps[self.target(i)].producers if k < i)
+    def parts(self, k: int) -> tuple[int, ...]:
+        """Channels of map k by the layer that writes them; of the image all together."""
+        return tuple(self.layers[i].K for i in self.maps[k].producers) or (self.maps[k].channels,)
+
+    def context(self, i: int) -> Context:
+        """What surrounds layer i."""
+        producers = self.maps[self.target(i)].producers
+        before, after = ([self.layers[k].K for k in producers if (k < i) == early and k != i] for early in (True, False))
+        return Context(self.following(i), tuple(self.parts(k) for k in self.sources(i)), tuple(before), tuple(after))
 
     def following(self, i: int) -> Operator | None:
         """An operator that reads layer i's results, whose activations they must be; None for the logits."""

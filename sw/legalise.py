@@ -2,8 +2,8 @@
 
 A layer reads one map, or as a 1 x 1 convolution several maps of equally many channels, in any order of channels, and needs not read all of
 them if its operator has a weight that adds nothing. A depthwise layer becomes one for each map it reads. For anything else the layers
-before write into one map together, or, where others read them too, layers of unit weights copy into one. A map has one format, for all who read it; who wants another reads a converted copy.
-Pooling is done by the layers whose results it takes, where nothing else reads these.
+before write into one map together, or, where others read them too, layers of unit weights copy into one. A map has one format, for all
+who read it; who wants another reads a converted copy. Pooling is done by the layers whose results it takes, where nothing else reads these.
 """
 
 from collections.abc import Iterable
@@ -173,11 +173,19 @@ class Legaliser:
 
     def _dense(self, number: int, layer: Layer, read: list[Place]) -> None:
         maps = {place.map for place in read}
-        silent = not arithmetic(layer.operator).table[:, arithmetic(layer.operator).unused_weight_bits].any()
-        complete = len({*read}) == sum(self.maps[name].channels for name in maps)
+        kind = arithmetic(layer.operator)
+        silent = not kind.table[:, kind.unused_weight_bits].any()
+        complete = len({*read}) == len(read) == sum(self.maps[name].channels for name in maps)
+        silent &= len({*read}) == len(read)  # a channel has one lane
+        if kind.lane_period > 1 or kind.joined_lanes > 1:  # the lanes differ
+            ordered = (
+                read == [Place(read[0].map, k) for k in range(self.maps[read[0].map].channels)] and len(self.maps[read[0].map].writers) == 1
+            )
+            silent, complete = False, ordered
         several = layer.R == layer.S == 1 and layer.groups == 1 and self._alike(maps)
         if not (silent or complete) or (len(maps) > 1 and not several):
             alone = all(self._readers(n) == [number] for value in self.nodes[number].values for n in value.nodes)
+            alone &= all(len(self.maps[name].writers) == 1 for name in maps)
             name = f"{layer.name}.input"
             read = self._merged(read, name) if complete and alone and IMAGE not in maps else self._copied(layer, read, name)
         self._emit(layer, read, [(number, k) for k in range(layer.K)])

@@ -96,7 +96,7 @@ def resident_pixel_words(t: "Tiling") -> int:
 
 def map_words(t: "Tiling") -> int:
     """Memory words of the layer's input and output."""
-    return t.images * (t.layer.H * t.layer.W * t.words + t.layer.out_h * t.layer.out_w * t.pixel_words)
+    return t.images * (t.layer.H * t.layer.W * t.words * len(t.inputs) + t.layer.out_h * t.layer.out_w * t.pixel_words)
 
 
 def memory_words(t: "Tiling") -> int:
@@ -111,7 +111,7 @@ def memory_words(t: "Tiling") -> int:
         Opcode.LOAD_WINDOWS: window_loads,
         Opcode.LOAD_WEIGHTS: channel_passes * (tiles_k + (t.layer.K % config.cols > 0 and last_groups > 1)),
         Opcode.LOAD_PARAMETERS: channel_passes * tiles_k,
-        Opcode.LOAD_ACTIVATIONS: pixel_passes * pixels,
+        Opcode.LOAD_ACTIVATIONS: pixel_passes * pixels * len(t.inputs),
         Opcode.COMPUTE: pixels * tiles_k,
         Opcode.STORE: pixels * tiles_k,
         Opcode.END: t.output is None,

@@ -31,7 +31,7 @@ def loops_of(t: Tiling, groups: int, per_row: int) -> list[dict[str, int]]:
         *outer,
         loop(layer.pool_window, activation=layer.stride * width),
         loop(layer.pool_window, activation=layer.stride * t.words),
-        loop(layer.R, activation=width, weight=layer.S * t.reach.words),
+        loop(t.kernel_rows, activation=width if len(t.inputs) == 1 else t.block, weight=layer.S * t.reach.words),
         loop(layer.S, activation=t.words, weight=t.reach.words),
         loop(t.reach.words, activation=1, weight=1),
         inner,

@@ -7,12 +7,13 @@ from itertools import pairwise, product
 from math import ceil, prod
 from typing import Literal, get_args
 
+import numpy as np
 from pydantic import Field
 
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
-from gatewright.sw.layers import Layer
+from gatewright.sw.layers import Context, Layer
 from gatewright.sw.limits import COUNTS, broken_limit
 from gatewright.sw.operators import arithmetic
 
@@ -55,12 +56,47 @@ class Tiling:
     config: AcceleratorConfig
     mapping: Mapping
     images: int
-    output: Operator | None  # the next layer's operator; None for the last layer, whose results are raw
+    context: Context
+
+    @property
+    def output(self) -> Operator | None:
+        """The operator that reads the results; None for the last layer, whose results are raw."""
+        return self.context.output
+
+    @property
+    def inputs(self) -> tuple[tuple[int, ...], ...]:
+        """Of each map the layer reads the channels of each of its parts, which begin with a word."""
+        return self.context.inputs or ((self.layer.C,),)
+
+    @property
+    def lanes(self) -> int:
+        return self.config.lanes(self.layer.operator)
 
     @property
     def words(self) -> int:
-        """Activation words of a pixel."""
-        return ceil(self.layer.C / self.config.lanes(self.layer.operator))
+        """Activation words of a pixel of each map read."""
+        return sum(ceil(channels / self.lanes) for channels in self.inputs[0])
+
+    @property
+    def block(self) -> int:
+        """Activation words of a grid row's window of each map read: where in the buffer the next one's begins."""
+        return self.window[0] * self.window[1] * self.words
+
+    @property
+    def kernel_rows(self) -> int:
+        """Rows of the kernel; where several maps are read, each stands for a row of a kernel of one column."""
+        return len(self.inputs) if len(self.inputs) > 1 else self.layer.R
+
+    @cached_property
+    def lanes_of(self) -> np.ndarray:
+        """Of each input channel the lane it lies in, counted over all words of a pixel and from map to map, int64 [C]."""
+        places: list[np.ndarray] = []
+        word = 0
+        for channels in (part for parts in self.inputs for part in parts):
+            places.append(word * self.lanes + np.arange(channels))
+            word += ceil(channels / self.lanes)
+        every = np.concatenate(places)
+        return every[list(self.layer.gather)] if self.layer.gather else every
 
     @property
     def channel_groups(self) -> int:
@@ -68,25 +104,25 @@ class Tiling:
 
     @cached_property
     def reach(self) -> "Reach":
-        """The words a column group reads of each pixel: all, or of a grouped layer those that hold its columns' channels.
+        """The words a column group reads of each pixel of each map: those from its columns' first channel to their last.
 
         Several resident column groups are walked by a loop of one stride; where their words do not lie so, all words are read.
         """
-        layer, cols = self.layer, self.config.cols
-        lanes, outputs = self.config.lanes(layer.operator), layer.K // layer.groups
-        channels = [range(k, min(k + cols, layer.K)) for k in range(0, layer.K, cols)]
-        spans = [((c[0] // outputs) * layer.group_channels, (c[-1] // outputs + 1) * layer.group_channels) for c in channels]
-        firsts = tuple(low // lanes for low, _ in spans)
-        words = max(ceil(high / lanes) - first for first, (_, high) in zip(firsts, spans, strict=True))
+        layer, cols, size = self.layer, self.config.cols, self.layer.group_channels
+        words = (self.lanes_of // self.lanes % self.words).reshape(layer.groups, size)
+        groups = np.arange(layer.K) // (layer.K // layer.groups)  # of each output channel
+        spans = [words[groups[k : k + cols]] for k in range(0, layer.K, cols)]
+        firsts = tuple(int(span.min()) for span in spans)
+        most = max(int(span.max()) + 1 - first for first, span in zip(firsts, spans, strict=True))
         strides = {b - a for a, b in pairwise(firsts)}
         if self.mapping.channels == 1 or len(strides) <= 1:
-            return Reach(firsts, words, strides.pop() if len(strides) == 1 else 0)
+            return Reach(firsts, most, strides.pop() if len(strides) == 1 else 0)
         return Reach((0,) * len(firsts), self.words, 0)
 
     @property
     def reduction(self) -> int:
         """Operand pairs of one sum."""
-        return self.layer.R * self.layer.S * self.reach.words
+        return self.kernel_rows * self.layer.S * self.reach.words
 
     @property
     def window(self) -> tuple[int, int]:
@@ -97,7 +133,8 @@ class Tiling:
 
     @property
     def window_words(self) -> int:
-        return self.window[0] * self.window[1] * self.words
+        """Activation words a grid row's buffer holds."""
+        return len(self.inputs) * self.block
 
     @property
     def weight_rows(self) -> int:
@@ -131,11 +168,24 @@ class Tiling:
         m = self.mapping
         return m.grid_n * m.grid_y * m.grid_x * m.y * m.x * self.pixel_rows
 
+    def stored_words(self, channels: int) -> int:
+        """Memory words of so many channels of one output pixel."""
+        return ceil(channels * self.output_width / self.config.operand_bits)
+
+    @property
+    def own_words(self) -> int:
+        """Memory words of the layer's channels of one output pixel."""
+        return self.stored_words(self.channel_groups * self.config.cols * 4 if self.output is None else self.layer.K)
+
+    @property
+    def words_before(self) -> int:
+        """Memory words of an output pixel that other layers write before the layer's."""
+        return sum(self.stored_words(channels) for channels in self.context.before)
+
     @property
     def pixel_words(self) -> int:
-        """Memory words of one output pixel with all its channels."""
-        channels = self.channel_groups * self.config.cols * 4 if self.output is None else self.layer.K
-        return ceil(channels * self.output_width / self.config.operand_bits)
+        """Memory words of one output pixel, with the channels of all layers that write into the map."""
+        return self.words_before + self.own_words + sum(self.stored_words(channels) for channels in self.context.after)
 
     @property
     def accumulators(self) -> int:
@@ -188,7 +238,29 @@ class Tiling:
         c = self.config
         kind = arithmetic(self.layer.operator)
         silent = kind.table[:, kind.unused_weight_bits]  # what a lane of another group adds
+        unread = self.layer.groups == 1 and len({*self.layer.gather}) < sum(map(sum, self.inputs)) and bool(self.layer.gather)
+        in_order = not self.layer.gather and all(len(parts) == 1 for parts in self.inputs)
         checks = [
+            (
+                len(self.inputs) == 1 or self.layer.R == self.layer.S == 1,
+                f"a layer that reads {len(self.inputs)} maps must have a 1 x 1 kernel; got {self.layer.R} x {self.layer.S}",
+            ),
+            (
+                len({sum(ceil(n / self.lanes) for n in parts) for parts in self.inputs}) == 1,
+                f"maps read side by side must have equally many words a pixel; got maps of {self.inputs} channels",
+            ),
+            (
+                all(len({*group}) == len(group) for group in self.lanes_of.reshape(self.layer.groups, -1).tolist()),
+                "gather names a channel twice for one sum, and a channel has one lane",
+            ),
+            (
+                kind.lane_period == kind.joined_lanes == 1 or in_order,
+                f"lanes of {self.layer.operator.name} differ, so it reads the channels of a map in order and all of them",
+            ),
+            (
+                not unread or not silent.any(),
+                f"unread channels need an operator with a weight that adds nothing to any activation; {self.layer.operator.name} has none",
+            ),
             (self.words <= COUNTS, f"a pixel's {self.words} words exceed {COUNTS}"),
             (
                 self.layer.groups == 1 or not silent.any(),
@@ -211,10 +283,10 @@ class Tiling:
         return self
 
 
-def mappings(layer: Layer, config: AcceleratorConfig, images: int, output: Operator | None) -> Iterator[Mapping]:
+def mappings(layer: Layer, config: AcceleratorConfig, images: int, context: Context) -> Iterator[Mapping]:
     """Every legal mapping whose spatial split fits and whose tiles are not larger than the layer, in a fixed order."""
     groups = ceil(layer.K / config.cols)
-    if Tiling(layer, config, Mapping(), images, output).layer_rule():
+    if Tiling(layer, config, Mapping(), images, context).layer_rule():
         return
     for grid_n in range(1, min(images, config.rows) + 1):
         for grid_y in range(1, min(layer.out_h, config.rows // grid_n) + 1):
@@ -232,7 +304,7 @@ def mappings(layer: Layer, config: AcceleratorConfig, images: int, output: Opera
                                     mapping = Mapping(
                                         grid_n=grid_n, grid_y=grid_y, grid_x=grid_x, y=y, x=x, channels=channels, order=order, inner=inner
                                     )
-                                    if Tiling(layer, config, mapping, images, output).mapping_rule() is None:
+                                    if Tiling(layer, config, mapping, images, context).mapping_rule() is None:
                                         yield mapping
 
 
@@ -246,12 +318,12 @@ def channel_choices(groups: int) -> list[int]:
     return sorted({ceil(groups / n) for n in range(1, groups + 1)}, reverse=True)
 
 
-def no_mapping(layer: Layer, config: AcceleratorConfig, images: int, following: Operator | None) -> str:
+def no_mapping(layer: Layer, config: AcceleratorConfig, images: int, context: Context) -> str:
     """Why a layer has no mapping, and the keys to raise: the fewest, then the least growth, that make a tile of one pixel legal."""
     failures: list[str] = []
     cures: list[tuple[int, float, str]] = []
     for channels, order in product(reversed(channel_choices(ceil(layer.K / config.cols))), get_args(Order)):
-        tile = Tiling(layer, config, Mapping(channels=channels, order=order), images, following)
+        tile = Tiling(layer, config, Mapping(channels=channels, order=order), images, context)
         rule = tile.broken_rule()
         if rule is None or not tile.output_alignment:  # which no key cures; all channels together are aligned
             continue

@@ -98,8 +98,9 @@ def traffic(schedule: Schedule) -> tuple[Traffic, ...]:
         rows, columns = _touched(layer, layer.H, layer.R, layer.out_h), _touched(layer, layer.W, layer.S, layer.out_w)
         constants = sum(block.region.words for block in schedule.blocks if block.layer == i and block.kind != "windows")
         moved = n.instruction_words + n.linear_words + n.image_words + n.stored_words
-        inputs = rows * columns * schedule.tiling(i).words * schedule.images
-        result.append(Traffic(moved, inputs, constants, schedule.maps[i + 1].words))
+        tile = schedule.tiling(i)
+        inputs = rows * columns * tile.words * len(tile.inputs) * schedule.images
+        result.append(Traffic(moved, inputs, constants, layer.out_h * layer.out_w * tile.own_words * schedule.images))
     return tuple(result)
 
 

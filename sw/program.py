@@ -15,12 +15,12 @@ from gatewright.hw.config import MULTIPLIER_BITS, AcceleratorConfig, Operator
 from gatewright.hw.errors import BadInput
 from gatewright.hw.instructions import WINDOW
 from gatewright.sw.integer import IntegerLayer, IntegerNetwork
-from gatewright.sw.layers import Workload
+from gatewright.sw.layers import Layer, Workload
 from gatewright.sw.mapping import Mapping, Tiling
 from gatewright.sw.operators import arithmetic
 from gatewright.sw.schedule import Block, Schedule, encode, schedule
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class Program:
     def image(self) -> np.ndarray:
         """Program and constants as memory words (uint64, `operand_bits` used) from address 0 up to the feature maps."""
         bits = self.config.operand_bits
-        out = np.zeros(self.schedule.maps[0].address, dtype=np.uint64)
+        out = np.zeros(self.schedule.constant_words, dtype=np.uint64)
         out[: self.schedule.program.words] = join(np.array(encode(self.schedule), dtype=np.uint64), bits)
         for block in self.schedule.blocks:
             out[block.region.address : block.region.address + block.region.words] = self._constant(block)
@@ -53,19 +53,20 @@ class Program:
         if block.kind == "windows":
             return np.array([WINDOW.encode({"n": n, "y": y, "x": x})[0] for n, y, x in block.table], dtype=np.uint64)
         layer = self.network.layers[block.layer]
-        return (
-            _weights(layer, self.schedule.tiling(block.layer), block) if block.kind == "weights" else _parameters(layer, self.config, block)
-        )
+        return (_weights if block.kind == "weights" else _parameters)(layer, self.schedule.tiling(block.layer), block)
 
     def pack_input(self, codes: np.ndarray) -> np.ndarray:
-        """Images [N, C, H, W] (codes of the first layer's activations, N as the program was scheduled) to memory words."""
-        return pack_map(self.network.layers[0].layer.operator, codes, self.config.operand_bits)
+        """Images [N, C, H, W] (activation codes of the layers that read them, N as the program was scheduled) to memory words."""
+        reader = self.schedule.workload.maps[0].readers[0]
+        return pack_map(self.network.layers[reader].layer.operator, codes, self.config.operand_bits)
 
     def unpack_output(self, words: np.ndarray, i: int) -> np.ndarray:
-        """Memory words of layer i's results to int64 [N, K, out_h, out_w]."""
+        """Memory words of the map layer i writes to its results, int64 [N, K, out_h, out_w]."""
         layer = self.network.layers[i].layer
         tiling = self.schedule.tiling(i)
         shape = (self.schedule.images, layer.out_h, layer.out_w)
+        first = tiling.words_before
+        words = words.reshape(-1, tiling.pixel_words)[:, first : first + tiling.own_words].reshape(-1)
         if tiling.output is not None:
             fields = split(words, self.config.operand_bits, tiling.output_width).reshape(*shape, -1)[..., : layer.K]
             codes = fields.astype(np.int64)
@@ -93,6 +94,7 @@ class Program:
             "config": json.loads(self.config.to_json()),
             "mappings": [json.loads(m.to_json()) for m in self.schedule.mappings],
             "images": self.schedule.images,
+            "reuse": self.schedule.reuse,
             "posts": [[layer.mode, layer.low, layer.high] for layer in self.network.layers],
         }
         text = json.dumps(facts, sort_keys=True)
@@ -134,26 +136,34 @@ class Program:
             for i, (layer, post) in enumerate(zip(workload.layers, facts["posts"], strict=True))
         )
         network = IntegerNetwork(name=facts["name"], layers=layers)
-        return lower(network, AcceleratorConfig(**facts["config"]), tuple(Mapping(**m) for m in facts["mappings"]), facts["images"])
+        mappings = tuple(Mapping(**m) for m in facts["mappings"])
+        return lower(network, AcceleratorConfig(**facts["config"]), mappings, facts["images"], facts["reuse"])
+
+    def apart(self) -> "Program":
+        """The same program with every feature map in a place of its own, so that all are there to be looked at after a run."""
+        return lower(self.network, self.config, self.schedule.mappings, self.schedule.images, reuse=False)
 
 
-def lower(network: IntegerNetwork, config: AcceleratorConfig, mappings: tuple[Mapping, ...], images: int = 1) -> Program:
+def lower(
+    network: IntegerNetwork, config: AcceleratorConfig, mappings: tuple[Mapping, ...], images: int = 1, reuse: bool = True
+) -> Program:
     """A network on a configuration. Raises BadInput where a sum could overflow the accumulator or a rule is broken."""
-    workload = Workload(name=network.name, layers=tuple(layer.layer for layer in network.layers))
-    for layer in network.layers:
+    clamps = tuple((layer.low, layer.high) for layer in network.layers)
+    program = Program(network, schedule(network.workload, config, mappings, images, clamps, reuse))
+    for i, layer in enumerate(network.layers):
         if layer.mode == "requantise" and not layer.low <= 0 <= layer.high:
             raise BadInput(f"Layer {layer.layer.name}: its clamp {layer.low}..{layer.high} must hold 0, the result of idle columns.")
-        check_accumulator(layer, config)
-    clamps = tuple((layer.low, layer.high) for layer in network.layers)
-    return Program(network, schedule(workload, config, mappings, images, clamps))
+        check_accumulator(network, i, config)
+    return program
 
 
-def check_accumulator(layer: IntegerLayer, config: AcceleratorConfig) -> None:
-    """The greatest sum any input can give, with the bias, must fit; so must the bias alone."""
+def check_accumulator(network: IntegerNetwork, i: int, config: AcceleratorConfig) -> None:
+    """The greatest sum any input can give layer i, with the bias, must fit; so must the bias alone."""
+    layer = network.layers[i]
     kind = arithmetic(layer.layer.operator)
     bits = kind.weight_bits(layer.weights).reshape(layer.layer.K, -1)  # [K, terms]
     low, high = (np.minimum(kind.tables.min((0, 1)), 0)[bits].sum(axis=1), np.maximum(kind.tables.max((0, 1)), 0)[bits].sum(axis=1))
-    unused, limit = _unused(layer, config), 1 << (config.accumulator_bits - 1)
+    unused, limit = _unused(layer.layer, config, network.workload.context(i).inputs), 1 << (config.accumulator_bits - 1)
     bias = layer.bias - unused
     least = int((low + min(unused, 0) + np.minimum(bias, 0)).min())
     most = int((high + max(unused, 0) + np.maximum(bias, 0)).max())
@@ -164,34 +174,40 @@ def check_accumulator(layer: IntegerLayer, config: AcceleratorConfig) -> None:
         )
 
 
-def _unused(layer: IntegerLayer, config: AcceleratorConfig) -> int:
-    """What the lanes beyond the channels add to every sum."""
-    shape = layer.layer
-    idle = -shape.C % config.lanes(shape.operator) if shape.groups == 1 else 0  # of grouped layers they add nothing
-    return shape.R * shape.S * arithmetic(shape.operator).unused_products(idle)
+def _unused(shape: Layer, config: AcceleratorConfig, inputs: tuple[tuple[int, ...], ...]) -> int:
+    """What the lanes beyond the channels add to every sum: of each part of a map that the layer reads, those of its last word."""
+    kind, lanes = arithmetic(shape.operator), config.lanes(shape.operator)
+    if shape.groups > 1:
+        return 0  # grouped layers need an unused weight that adds nothing
+    return shape.R * shape.S * sum(kind.unused_products(-channels % lanes) for parts in inputs for channels in parts)
 
 
 def _weights(layer: IntegerLayer, tiling: Tiling, block: Block) -> np.ndarray:
-    """Words in loading order: channel group, kernel row and column, channel word, column of the grid."""
-    shape, kind, config = layer.layer, arithmetic(layer.layer.operator), tiling.config
-    lanes, cols, reach = config.lanes(shape.operator), config.cols, tiling.reach
+    """Words in loading order: channel group, kernel row (or map read) and column, channel word, column of the grid."""
+    shape, kind, cols, lanes, reach = layer.layer, arithmetic(layer.layer.operator), tiling.config.cols, tiling.lanes, tiling.reach
     channels = np.arange(block.first * cols, min((block.first + block.groups) * cols, shape.K))
-    dense = np.full((len(channels), reach.words * lanes, shape.R, shape.S), kind.unused_weight_bits, dtype=np.uint64)
-    inputs = channels // (shape.K // shape.groups) * shape.group_channels - np.array(reach.firsts)[channels // cols] * lanes
-    places = inputs[:, None] + np.arange(shape.group_channels)  # lane of each weight, counted from the column group's first word
-    dense[np.arange(len(channels))[:, None], places] = kind.pack_weights(layer.weights[channels])
-    lanes_last = dense.reshape(len(channels), reach.words, lanes, shape.R, shape.S).transpose(0, 3, 4, 1, 2)  # k, r, s, word, lane
-    words = (lanes_last << (np.arange(lanes, dtype=np.uint64) * np.uint64(shape.operator.weight_width))).sum(axis=-1, dtype=np.uint64)
+    several = len(tiling.inputs) > 1
+    rows = shape.R * len(tiling.inputs)  # only 1 x 1 kernels read several maps
+    dense = np.full((len(channels), rows, reach.words * lanes, shape.S), kind.unused_weight_bits, dtype=np.uint64)
+    inputs = tiling.lanes_of.reshape(shape.groups, -1)[channels // (shape.K // shape.groups)]  # [k, c] over the words of all maps
+    source, place = np.divmod(inputs, tiling.words * lanes)
+    place = place - (np.array(reach.firsts)[channels // cols] * lanes)[:, None]  # counted from the column group's first word
+    packed = kind.pack_weights(layer.weights[channels])  # k, c, r, s
+    for r in range(shape.R):
+        dense[np.arange(len(channels))[:, None], source if several else r, place] = packed[:, :, r]
+    by_lane = dense.reshape(len(channels), rows, reach.words, lanes, shape.S).transpose(0, 1, 4, 2, 3)  # k, r, s, word, lane
+    words = (by_lane << (np.arange(lanes, dtype=np.uint64) * np.uint64(shape.operator.weight_width))).sum(axis=-1, dtype=np.uint64)
     grouped = words.reshape(block.groups, len(channels) // block.groups, -1)
     return grouped.transpose(0, 2, 1).reshape(-1)
 
 
-def _parameters(layer: IntegerLayer, config: AcceleratorConfig, block: Block) -> np.ndarray:
+def _parameters(layer: IntegerLayer, tiling: Tiling, block: Block) -> np.ndarray:
     """Bias, multiplier and shift of each channel, zeros beyond the last: the result there is 0, whatever its column multiplies."""
+    config = tiling.config
     first, count = block.first * config.cols, block.groups * config.cols
     last = min(first + count, layer.layer.K)
     bias, scale = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
-    bias[: last - first] = layer.bias[first:last] - _unused(layer, config)
+    bias[: last - first] = layer.bias[first:last] - _unused(layer.layer, config, tiling.inputs)
     if layer.mode == "requantise":
         scale[: last - first] = layer.multiplier[first:last] | layer.shift[first:last] << MULTIPLIER_BITS
     if layer.mode == "sign":

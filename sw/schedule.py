@@ -9,7 +9,7 @@ from functools import partial
 from math import ceil
 from typing import Any
 
-from gatewright.hw.config import AcceleratorConfig, Operator
+from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.errors import BadInput
 from gatewright.hw.instructions import ADDRESS_BITS, BLOCK_LEVELS, BUFFER_BITS, HEADER, LAYOUTS, LEVELS, WINDOW_UNUSED, Opcode, OutputMode
 from gatewright.sw.layers import Workload
@@ -54,7 +54,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Instructions in program order with the memory map: program, constant blocks, feature maps (one more than layers)."""
+    """Instructions in program order with the memory map: program, constant blocks, feature maps (a region for each of the workload's).
+
+    `reuse`: maps whose lives do not overlap may lie in one place, so that after a run only the last is sure to be whole.
+    """
 
     workload: Workload
     config: AcceleratorConfig
@@ -64,56 +67,70 @@ class Schedule:
     blocks: tuple[Block, ...]
     maps: tuple[Region, ...]
     program: Region
+    reuse: bool = True
 
     def tiling(self, i: int) -> Tiling:
         return tiling(self.workload, self.config, self.mappings[i], self.images, i)
 
     @property
+    def constant_words(self) -> int:
+        """Memory of program and constants, before the feature maps."""
+        return self.program.words + sum(block.region.words for block in self.blocks)
+
+    @property
     def memory_words(self) -> int:
         """External memory the program needs, in words."""
-        return self.maps[-1].address + self.maps[-1].words
+        return max(region.address + region.words for region in self.maps)
 
 
 def tiling(workload: Workload, config: AcceleratorConfig, mapping: Mapping, images: int, i: int) -> Tiling:
-    """Layer i's tiling; its results go out in the next layer's format."""
-    return Tiling(workload.layers[i], config, mapping, images, next_operator(workload, i))
-
-
-def next_operator(workload: Workload, i: int) -> Operator | None:
-    return workload.layers[i + 1].operator if i + 1 < len(workload.layers) else None
+    """Layer i's tiling; its results go out in the format of the layers that read them."""
+    return Tiling(workload.layers[i], config, mapping, images, workload.context(i))
 
 
 Clamps = tuple[tuple[int, int], ...]
 
 
 def schedule(
-    workload: Workload, config: AcceleratorConfig, mappings: tuple[Mapping, ...], images: int = 1, clamps: Clamps | None = None
+    workload: Workload,
+    config: AcceleratorConfig,
+    mappings: tuple[Mapping, ...],
+    images: int = 1,
+    clamps: Clamps | None = None,
+    reuse: bool = True,
 ) -> Schedule:
     """Cut every layer into tiles and write the instructions.
 
     Results are raw (32-bit) after the last layer, signs before one-bit layers, else requantised and clamped: to `clamps`, or
-    by default from zero (ReLU) to the next layer's greatest activation. Raises BadInput for a mapping that breaks a rule, an
-    operator the grid lacks, or too large a program.
+    by default to the activations of the layers that read them, none negative after ReLU. `reuse`: see `Schedule`. Raises BadInput for a
+    mapping that breaks a rule, an operator the grid lacks, or too large a program.
     """
     if len(mappings) != len(workload.layers):
         raise BadInput(f"{workload.name} has {len(workload.layers)} layers but {len(mappings)} mappings were given; give one each.")
-    builder = _Builder(workload, config, mappings, images, clamps or tuple(default_clamp(workload, i) for i in range(len(mappings))))
+    clamps = clamps or tuple(default_clamp(workload, i) for i in range(len(mappings)))
+    builder = _Builder(workload, config, mappings, images, clamps, reuse)
     for i in range(len(workload.layers)):
         builder.layer(i)
     return builder.finish()
 
 
 def default_clamp(workload: Workload, i: int) -> tuple[int, int]:
-    """Zero and the greatest activation of the next layer: ReLU and saturation."""
-    after = next_operator(workload, i)
-    return (0, after.activation_range[1]) if after else (0, 0)
+    """The least and greatest activation of the layers that read the results; none is negative after ReLU."""
+    after = workload.following(i)
+    if after is None:
+        return 0, 0
+    low, high = after.activation_range
+    return (0 if workload.layers[i].relu else low), high
 
 
 class _Builder:
     """Writes instructions with addresses relative to each region, then places the regions."""
 
-    def __init__(self, workload: Workload, config: AcceleratorConfig, mappings: tuple[Mapping, ...], images: int, clamps: Clamps) -> None:
+    def __init__(
+        self, workload: Workload, config: AcceleratorConfig, mappings: tuple[Mapping, ...], images: int, clamps: Clamps, reuse: bool
+    ) -> None:
         self.workload, self.config, self.mappings, self.images, self.clamps = workload, config, mappings, images, clamps
+        self.reuse = reuse
         self.tilings = [tiling(workload, config, m, images, i).check() for i, m in enumerate(mappings)]
         self.instructions: list[tuple[Instruction, tuple[str, Any] | None]] = []
         self.blocks: dict[tuple[Any, ...], list[Any]] = {}
@@ -209,7 +226,7 @@ class _Builder:
         )
 
     def load_activations(self, i: int, t: Tiling, pixels: tuple[int, int, int], first: bool) -> int:
-        """The tile's input with its padding, and before it the windows if the grid rows' roles have changed."""
+        """The tile's input with its padding, map after map, and before it the windows if the grid rows' roles have changed."""
         layer, m = t.layer, t.mapping
         rows_n, rows_y, rows_x = self.used(t, pixels)
         pitch_y, pitch_x = (size * layer.pool_stride * layer.stride for size in (m.y, m.x))
@@ -239,7 +256,10 @@ class _Builder:
             "window_x": window_x,
         }
         facts = {"rows": len(table)}
-        self.emit(Opcode.LOAD_ACTIVATIONS, i, fields, ("map", i), wait_store=first and i > 0, wait_compute=wait, facts=facts)
+        for number, source in enumerate(self.workload.sources(i)):
+            waits = {"wait_store": first and i > 0, "wait_compute": wait} if number == 0 else {}
+            placed = fields | {"base": base + number * t.block}
+            self.emit(Opcode.LOAD_ACTIVATIONS, i, placed, ("map", source), **waits, facts=facts)
         return base
 
     def load_windows(self, i: int, table: tuple[tuple[int, int, int], ...]) -> None:
@@ -308,7 +328,7 @@ class _Builder:
         pitch_x, pitch_y = t.pixel_words, layer.out_w * t.pixel_words
         n0, y0, x0 = pixels[0] * m.grid_n, pixels[1] * m.grid_y * m.y, pixels[2] * m.grid_x * m.x
         fields = {
-            "address": n0 * layer.out_h * pitch_y + y0 * pitch_y + x0 * pitch_x + skipped,
+            "address": n0 * layer.out_h * pitch_y + y0 * pitch_y + x0 * pitch_x + t.words_before + skipped,
             "address_n": layer.out_h * pitch_y,
             "address_tile_y": m.y * pitch_y,
             "address_tile_x": m.x * pitch_x,
@@ -328,7 +348,7 @@ class _Builder:
             "end_x": min(layer.out_w - x0, used[2] * m.x) - 1,
         }
         pixels_stored = used[0] * (fields["end_y"] + 1) * (fields["end_x"] + 1)
-        self.emit(Opcode.STORE, i, fields, ("map", i + 1), facts={"words": pixels_stored * words})
+        self.emit(Opcode.STORE, i, fields, ("map", self.workload.target(i)), facts={"words": pixels_stored * words})
 
     def finish(self) -> Schedule:
         """Place program, constants and feature maps one after the other and add the starts to the addresses."""
@@ -342,12 +362,8 @@ class _Builder:
             layer, start, groups = (key[1], key[2], key[3]) if kind != "windows" else (0, len(blocks), 1)
             blocks[key] = Block(kind, layer, start, groups, Region(place, words), table)
             place += words
-        first = self.tilings[0]
-        sizes = [first.layer.H * first.layer.W * first.words] + [t.layer.out_h * t.layer.out_w * t.pixel_words for t in self.tilings]
-        maps = []
-        for size in sizes:
-            maps.append(Region(place, size * self.images))
-            place += size * self.images
+        maps = self.place_maps(place)
+        place = max(region.address + region.words for region in maps)
         if place >= 1 << ADDRESS_BITS:
             raise BadInput(f"{self.workload.name} needs {place} memory words; addresses reach {1 << ADDRESS_BITS}. Reduce the batch.")
         placed = []
@@ -361,7 +377,32 @@ class _Builder:
                     instruction.opcode, instruction.layer, fields, instruction.wait_store, instruction.wait_compute, instruction.facts
                 )
             )
-        return Schedule(self.workload, self.config, self.mappings, self.images, tuple(placed), tuple(blocks.values()), tuple(maps), program)
+        return Schedule(
+            self.workload, self.config, self.mappings, self.images, tuple(placed), tuple(blocks.values()), maps, program, self.reuse
+        )
+
+    def place_maps(self, start: int) -> tuple[Region, ...]:
+        """The feature maps behind the constants: one after the other, or with `reuse` each in the lowest gap between those alive with it.
+
+        A map lives from the first layer that writes it, the image from the beginning, to the last that reads it; the last map to the end.
+        """
+        work, last = self.workload, len(self.workload.layers)
+        sizes, lives = [], []
+        for m in work.maps:
+            words = self.tilings[m.producers[0]].pixel_words if m.producers else self.tilings[m.readers[0]].words
+            sizes.append(self.images * m.height * m.width * words)
+            lives.append((min(m.producers, default=-1), max(m.readers, default=last)) if self.reuse else (-1, last))
+        placed: dict[int, Region] = {}
+        for number in sorted(range(len(sizes)), key=lambda k: (-sizes[k], k)) if self.reuse else range(len(sizes)):
+            born, dies = lives[number]
+            beside = [region for k, region in placed.items() if lives[k][0] <= dies and born <= lives[k][1]]
+            address = start
+            for region in sorted(beside, key=lambda r: r.address):
+                if address + sizes[number] <= region.address:
+                    break
+                address = max(address, region.address + region.words)
+            placed[number] = Region(address, sizes[number])
+        return tuple(placed[k] for k in range(len(sizes)))
 
     def check_fields(self, instruction: Instruction, fields: dict[str, int]) -> None:
         for name, (_, _, bits) in LAYOUTS[instruction.opcode].places.items():

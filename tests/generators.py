@@ -11,7 +11,7 @@ from gatewright.hw.errors import BadInput
 from gatewright.hw.instructions import Opcode
 from gatewright.sw.cycles import load_cycles, timing
 from gatewright.sw.integer import IntegerLayer, IntegerNetwork
-from gatewright.sw.layers import Layer
+from gatewright.sw.layers import IMAGE, Context, Layer, Workload
 from gatewright.sw.mapping import Mapping, Tiling, mappings
 from gatewright.sw.operators import arithmetic
 from gatewright.sw.program import Program, check_accumulator, lower
@@ -49,6 +49,8 @@ def random_weights(rng: np.random.Generator, operator: Operator, shape: tuple[in
 def random_layer(rng: np.random.Generator, layer: Layer, after: Operator | None) -> IntegerLayer:
     """Weights and post-processing that spread the results over the next operator's range, with some beyond it."""
     weights = random_weights(rng, layer.operator, (layer.K, layer.group_channels, layer.R, layer.S))
+    if layer.unit_weights:
+        weights = np.ones_like(weights)
     table, terms = arithmetic(layer.operator).table, layer.group_channels * layer.R * layer.S
     mean, deviation = table.mean() * terms, table.std() * np.sqrt(terms) + 1
     bias = np.rint(rng.normal(-mean, deviation / 2, layer.K)).astype(np.int64)
@@ -106,7 +108,7 @@ def random_shape(
 
 
 def random_mapping(
-    rng: np.random.Generator, layer: Layer, config: AcceleratorConfig, images: int, output: Operator | None
+    rng: np.random.Generator, layer: Layer, config: AcceleratorConfig, images: int, context: Context
 ) -> Mapping | None:
     """One of the mapper's mappings, or as often one drawn freely (tiles the mapper would not propose); None if there is none."""
     if rng.integers(2):
@@ -122,9 +124,9 @@ def random_mapping(
                 order=str(rng.choice(["channels_outside", "pixels_outside"])),
                 inner=str(rng.choice(["none", "x", "channels"])),
             )
-            if Tiling(layer, config, mapping, images, output).broken_rule() is None:
+            if Tiling(layer, config, mapping, images, context).broken_rule() is None:
                 return mapping
-    legal = list(mappings(layer, config, images, output))
+    legal = list(mappings(layer, config, images, context))
     return legal[int(rng.integers(len(legal)))] if legal else None
 
 
@@ -151,19 +153,86 @@ def assemble(
     rng: np.random.Generator, config: AcceleratorConfig, shapes: list[Layer], images: int, seed: tuple[int, ...] = ()
 ) -> Case | None:
     """Random tensors and mappings for these layers; None where a layer has no mapping or a sum could overflow."""
-    chosen, layers = [], []
-    for shape, after in zip(shapes, [*(s.operator for s in shapes[1:]), None], strict=True):
-        chosen.append(random_mapping(rng, shape, config, images, after))
-        layers.append(random_layer(rng, shape, after))
+    work = Workload(name="random", layers=tuple(shapes))
+    chosen = [random_mapping(rng, shape, config, images, work.context(i)) for i, shape in enumerate(shapes)]
+    network = IntegerNetwork(name="random", layers=tuple(random_layer(rng, shape, work.following(i)) for i, shape in enumerate(shapes)))
+    try:
+        for i in range(len(shapes)):
+            check_accumulator(network, i, config)
+    except BadInput:
+        return None
+    if None in chosen:
+        return None
+    program = lower(network, config, tuple(m for m in chosen if m), images)
+    image, reader = work.maps[0], shapes[work.maps[0].readers[0]]
+    return Case(seed, program, random_codes(rng, reader.operator, (2 * images, image.channels, image.height, image.width)))
+
+
+def random_graph(config: AcceleratorConfig, *seed: int) -> Case:
+    """A random network whose layers read any maps before them: sums, 1 x 1 layers of several maps, parts of maps in any order, maps
+    that several layers write, maps that several read. All operators of `config` must have activations of one format."""
+    rng = np.random.default_rng(seed)
+    for _ in range(TRIES):
+        images, operators = int(rng.integers(1, 3)), config.operators
+        h, w, layers = int(rng.integers(1, 6)), int(rng.integers(1, 6)), list[Layer]()
+        maps = {IMAGE: [(int(rng.choice([1, 3, 5, 9])), h, w)]}
+        for i in range(int(rng.integers(3, 7))):
+            operator = operators[int(rng.integers(len(operators)))]
+            layers.append(_reading(rng, f"layer{i}", operator, config, maps))
+            shape = layers[-1].K, layers[-1].out_h, layers[-1].out_w
+            beside = [name for name, parts in maps.items() if name != IMAGE and parts[0][1:] == shape[1:] and rng.integers(5) == 0]
+            unread = [name for name in beside if not any(name in layer.inputs for layer in layers)]
+            if unread:
+                layers[-1] = layers[-1].replace(output=unread[0])
+            maps.setdefault(layers[-1].output or layers[-1].name, []).append(shape)
+        layers = _live(layers)
         try:
-            check_accumulator(layers[-1], config)
+            Workload(name="random", layers=tuple(layers))
         except BadInput:
-            return None
-        if chosen[-1] is None:
-            return None
-    program = lower(IntegerNetwork(name="random", layers=tuple(layers)), config, tuple(m for m in chosen if m), images)
-    first = shapes[0]
-    return Case(seed, program, random_codes(rng, first.operator, (2 * images, first.C, first.H, first.W)))
+            continue
+        case = assemble(rng, config, layers, images, seed)
+        if case:
+            return case
+    raise AssertionError(f"no graph fits {config}")
+
+
+def _reading(
+    rng: np.random.Generator, name: str, operator: Operator, config: AcceleratorConfig, maps: dict[str, list[tuple[int, int, int]]]
+) -> Layer:
+    """A layer that reads one or more of `maps` (each the shapes of its parts), some channels or all, in order or not."""
+    first = list(maps)[int(rng.integers(max(0, len(maps) - 3), len(maps)))]
+    alike = [m for m, parts in maps.items() if parts == maps[first] and m != first and rng.integers(4)]
+    inputs = (first, *rng.permutation(alike)[: int(rng.integers(0, 3))].tolist())
+    parts, (_, h, w) = [part[0] for m in inputs for part in maps[m]], maps[first][0]
+    total, each = sum(parts), sum(parts) // len(inputs)
+    if len(inputs) == 2 and takes_groups(operator) and operator.kind == "int" and rng.integers(2):
+        gather = tuple(c for k in range(each) for c in (k, each + k))
+        return Layer(name=name, operator=operator, C=total, K=each, groups=each, H=h, W=w, inputs=inputs, gather=gather, unit_weights=True)
+    gather = tuple(rng.permutation(total).tolist()) if rng.integers(2) else ()
+    if gather and takes_groups(operator) and rng.integers(2):
+        gather = gather[: int(rng.integers(1, total + 1))]
+    channels = len(gather) or total
+    if len(inputs) > 1:
+        groups = channels if takes_groups(operator) and rng.integers(3) == 0 else 1
+        outputs = groups if groups > 1 else int(rng.integers(1, 2 * config.cols + 3))
+        fields = {"K": outputs, "groups": groups, "stride": int(rng.choice([1, 1, 2]))}
+        return Layer(name=name, operator=operator, C=channels, H=h, W=w, inputs=inputs, gather=gather, **fields)
+    if rng.integers(3):  # a map like the one it reads, so that both can be read side by side
+        size = int(rng.choice([1, 3])) if min(h, w) > 1 else 1
+        fields = {"R": size, "S": size, "padding": size // 2, "K": maps[first][0][0]}
+        return Layer(name=name, operator=operator, C=channels, H=h, W=w, inputs=inputs, gather=gather, **fields)
+    return random_shape(rng, name, operator, config, (channels, h, w), config.pooling).replace(inputs=inputs, gather=gather)
+
+
+def _live(layers: list[Layer]) -> list[Layer]:
+    """The layers that the last one, which gives raw results, depends on."""
+    last = layers[-1].replace(output="", pooling=None, pool_window=1, pool_stride=1)
+    kept, wanted = [last], {*last.inputs}
+    for layer in reversed(layers[:-1]):
+        if (layer.output or layer.name) in wanted:
+            kept.append(layer)
+            wanted |= {*layer.inputs}
+    return kept[::-1]
 
 
 def _shorter(rng: np.random.Generator, operator: Operator) -> Operator:
@@ -211,6 +280,13 @@ def features(program: Program) -> Counter[str]:
                 f"inner {m.inner}": 1,
                 m.order.replace("_", " "): 1,
                 "several images on the grid": m.grid_n > 1,
+                "several maps read": len(t.inputs) > 1,
+                "three maps read": len(t.inputs) > 2,
+                "a map of several parts read": any(len(parts) > 1 for parts in t.inputs),
+                "channels in another order": list(layer.gather) != sorted(layer.gather),
+                "channels left unread": bool(layer.gather) and len(layer.gather) < sum(map(sum, t.inputs)),
+                "a sum": layer.unit_weights,
+                "a part of a map written": bool(t.context.before or t.context.after),
             }
         )
     found.update(

@@ -15,12 +15,13 @@ from gatewright.hw.config import AcceleratorConfig, Operator, binary_weight, int
 from gatewright.hw.errors import BadInput
 from gatewright.hw.instructions import Opcode
 from gatewright.sw.counts import Counts, count
-from gatewright.sw.layers import Layer
+from gatewright.sw.layers import Context, Layer
 from gatewright.sw.mapping import Mapping, Tiling, mappings
 from gatewright.sw.schedule import Schedule
-from tests.generators import random_mapping, random_shape
+from tests.generators import random_mapping, random_shape, takes_groups
 
 CLOCK_NS = 20.0
+TRIES = 20  # random joins, most of them legal
 SOBOL, BIPOLAR = stochastic(64), stochastic(32, "bipolar", "lfsr")
 
 
@@ -51,22 +52,22 @@ class Problem:
     layer: Layer
     config: AcceleratorConfig
     images: int
-    following: Operator | None
+    context: Context
 
     @cached_property
     def legal(self) -> list[Mapping]:
         """By the rules, one mapping after the other."""
-        return list(mappings(self.layer, self.config, self.images, self.following))
+        return list(mappings(self.layer, self.config, self.images, self.context))
 
     def tiling(self, mapping: Mapping) -> Tiling:
-        return Tiling(self.layer, self.config, mapping, self.images, self.following)
+        return Tiling(self.layer, self.config, mapping, self.images, self.context)
 
     def schedule(self, mapping: Mapping) -> Schedule:
-        return alone(self.layer, self.config, mapping, self.images, self.following)
+        return alone(self.layer, self.config, mapping, self.images, self.context)
 
 
 def random_problem(rng: np.random.Generator, largest: int = 11) -> Problem:
-    """Any layer on an image of up to `largest` pixels a side."""
+    """Any layer on an image of up to `largest` pixels a side; one in three reads several maps or parts, or writes a part of a map."""
     config = CONFIGS[rng.integers(len(CONFIGS))]
     operator = config.operators[rng.integers(len(config.operators))]
     following = (*config.operators, None)[rng.integers(len(config.operators) + 1)]
@@ -74,7 +75,33 @@ def random_problem(rng: np.random.Generator, largest: int = 11) -> Problem:
     channels = int(rng.choice([1, 3, max(1, lanes - 1), lanes + 1, 2 * lanes]))
     image = channels, int(rng.integers(1, largest + 1)), int(rng.integers(1, largest + 1))
     layer = random_shape(rng, "layer", operator, config, image, config.pooling and following is not None)
-    return Problem(layer, config, int(rng.integers(1, 5)), following)
+    images, context = int(rng.integers(1, 5)), Context(following)
+    if rng.integers(3) == 0:
+        for _ in range(TRIES):
+            joined, surroundings = random_join(rng, layer, config, following)
+            if not Tiling(joined, config, Mapping(), images, surroundings).layer_rule():
+                return Problem(joined, config, images, surroundings)
+    return Problem(layer, config, images, context)
+
+
+def random_join(rng: np.random.Generator, layer: Layer, config: AcceleratorConfig, following: Operator | None) -> tuple[Layer, Context]:
+    """A layer like the one given that reads up to three maps of up to two parts, and writes a map alone or with others; legal or not."""
+    lanes, silent, number = config.lanes(layer.operator), takes_groups(layer.operator), int(rng.integers(1, 4))
+    parts = tuple(int(rng.integers(1, 2 * lanes + 1)) for _ in range(int(rng.integers(1, 3))))
+    total = number * sum(parts)
+    fields: dict[str, object] = {"C": total, "groups": 1}
+    if number > 1:
+        fields |= {"R": 1, "S": 1, "padding": 0}
+    if number == 2 and silent and rng.integers(2):  # a sum of two maps
+        gather = tuple(c for k in range(total // 2) for c in (k, total // 2 + k))
+        fields |= {"K": total // 2, "groups": total // 2, "gather": gather}
+    elif rng.integers(3):
+        read = int(rng.integers(1, total + 1)) if silent and rng.integers(2) else total
+        fields |= {"C": read, "gather": tuple(rng.permutation(total)[:read].tolist())}
+        if silent and rng.integers(3) == 0:
+            fields |= {"K": read, "groups": read}
+    others = [tuple(rng.integers(1, 9, rng.integers(3)).tolist()) if following and rng.integers(2) else () for _ in range(2)]
+    return layer.replace(**fields), Context(following, (parts,) * number, *others)
 
 
 def problems(seed: int, number: int, largest: int = 11) -> Iterator[tuple[np.random.Generator, Problem]]:
@@ -88,7 +115,7 @@ def drawn(rng: np.random.Generator, problem: Problem, number: int) -> list[tuple
     """Random legal mappings, tiles that the mapper would not propose among them, with their schedules; fewer where some have none."""
     found = []
     for _ in range(number):
-        mapping = random_mapping(rng, problem.layer, problem.config, problem.images, problem.following)
+        mapping = random_mapping(rng, problem.layer, problem.config, problem.images, problem.context)
         if mapping is None:
             break
         try:
@@ -101,7 +128,7 @@ def drawn(rng: np.random.Generator, problem: Problem, number: int) -> list[tuple
 def cost(model: CostModel, problem: Problem, schedule: Schedule, counts: tuple[Counts, ...], weight: float) -> float:
     """Energy in pJ of the first layer: logic and `weight` times the memories, from the instructions' counts."""
     config = problem.config
-    logic = model.logic_pj(config, Work.of(problem.layer, counts[0], config, problem.following), CLOCK_NS)
+    logic = model.logic_pj(config, Work.of(problem.layer, counts[0], config, problem.context), CLOCK_NS)
     accesses = memories.accesses(schedule, counts)[0]
     return logic + weight * memories.energy_pj(config, accesses, counts[0].cycles, CLOCK_NS, model.memories)
 
@@ -123,8 +150,8 @@ def features(problem: Problem, mapping: Mapping, schedule: Schedule) -> Counter[
     mine = [i for i in schedule.instructions if i.layer == 0]
     opcodes = Counter(i.opcode for i in mine)
     found = {
-        "raw": problem.following is None,
-        "signs": problem.following is not None and problem.following.activation_bits == 1,
+        "raw": t.output is None,
+        "signs": t.output is not None and t.output.activation_bits == 1,
         "padding": layer.padding > 0,
         "stride": layer.stride > 1,
         "pooling": layer.pooling is not None,
@@ -140,6 +167,14 @@ def features(problem: Problem, mapping: Mapping, schedule: Schedule) -> Counter[
         "ragged column group": layer.K % config.cols != 0,
         "ragged tiles of channels": t.channel_groups % m.channels != 0,
         "ragged lanes": layer.C % config.lanes(layer.operator) != 0,
+        "two maps": len(t.inputs) == 2,
+        "three maps": len(t.inputs) == 3,
+        "maps of several words": len(t.inputs) > 1 and t.words > 1,
+        "a map of parts": len(t.inputs[0]) > 1,
+        "channels in another order": list(layer.gather) != sorted(layer.gather),
+        "channels left unread": bool(layer.gather) and layer.C < sum(map(sum, t.inputs)),
+        "a sum of maps": len(t.inputs) == 2 and 1 < layer.groups == layer.K == layer.C // 2,
+        "a part of a map": bool(problem.context.before or problem.context.after),
         "tiles of every axis": min(y, x, k) > 1,
         "a run of equal tiles": max(n, y, x, k) > 4,
         "windows loaded again": opcodes[Opcode.LOAD_WINDOWS] > 1,

@@ -40,7 +40,7 @@ def test_latency_is_the_least_of_all_mappings_over_the_clock(monkeypatch: pytest
     for operator, k, kernel in product((xnor(), integer(4)), (16, 32), (1, 3)):
         config = CONFIG.replace(operators=(operator,))
         work = fpga.layer(operator, 32, k, 3, kernel)
-        every = [count(alone(work, config, mapping, 1, operator))[0].cycles for mapping in mappings(work, config, 1, operator)]
+        every = [count(alone(work, config, mapping, 1, Context(operator)))[0].cycles for mapping in mappings(work, config, 1, Context(operator))]
         found = made.at(board="bench", operator=operator.name, C=32, K=k, size=3, kernel=kernel)
         assert found == {"cycles": min(every), "latency_us": pytest.approx(min(every) / 24), "luts": 200}
 

@@ -7,10 +7,10 @@ import pytest
 from gatewright.dse.batch import Batch
 from gatewright.dse.cost import CostModel
 from gatewright.dse.mapper import Certified, Mapper, Objective, alone
-from gatewright.hw.config import AcceleratorConfig, binary_weight, integer, xnor
+from gatewright.hw.config import AcceleratorConfig, Operator, binary_weight, integer, xnor
 from gatewright.hw.errors import BadInput
 from gatewright.sw.counts import count
-from gatewright.sw.layers import Layer
+from gatewright.sw.layers import Context, Layer
 from gatewright.sw.mapping import mappings
 from gatewright.sw.models import Architecture, workload
 from tests.dse.problems import CLOCK_NS, Problem, problems, scores
@@ -36,14 +36,14 @@ def model() -> CostModel:
 @pytest.mark.parametrize(("layer", "following"), LAYERS)
 @pytest.mark.parametrize("memories", [0.0, 1.0])
 def test_the_choice_is_the_best_of_all(
-    model: CostModel, config: AcceleratorConfig, layer: Layer, following: object, memories: float
+    model: CostModel, config: AcceleratorConfig, layer: Layer, following: Operator | None, memories: float
 ) -> None:
     mapper = Mapper(model, images=2, memories=memories)
-    legal = list(mappings(layer, config, 2, following))  # type: ignore[arg-type]
-    scores = [mapper.score(layer, config, mapping, following) for mapping in legal]  # type: ignore[arg-type]
+    legal = list(mappings(layer, config, 2, Context(following)))
+    scores = [mapper.score(layer, config, mapping, Context(following)) for mapping in legal]
     assert len(legal) > 3
     assert max(scores)[0] > 1.2 * min(scores)[0]
-    assert mapper.layer(layer, config, following) == legal[scores.index(min(scores))]  # type: ignore[arg-type]
+    assert mapper.layer(layer, config, Context(following)) == legal[scores.index(min(scores))]
 
 
 OBJECTIVES: tuple[Objective, ...] = ("energy", "latency", "edp")
@@ -83,7 +83,7 @@ def agreements(model: CostModel, seed: int, number: int, most: int) -> Counter[s
         mapper = Mapper(model, problem.images, CLOCK_NS, weight)
         outcomes += Counter({"problems": 1, "mappings": len(every)})
         for objective in OBJECTIVES:
-            found = mapper.certify(problem.layer, problem.config, problem.following, objective)
+            found = mapper.certify(problem.layer, problem.config, problem.context, objective)
             outcomes[f"{objective} {'right' if agrees(found, problem, every, objective) else 'wrong'}"] += 1
             outcomes["evaluated"] += found.evaluated
     return outcomes
@@ -107,7 +107,7 @@ def test_a_bound_that_is_too_high_is_noticed(model: CostModel, monkeypatch: pyte
     evaluate = Batch.evaluate
 
     def loose(self: Batch, which: object, rows: object, exact: bool = True, threads: int = 1) -> object:
-        energies, cycles = evaluate(self, which, rows, exact, threads)  # type: ignore[arg-type]
+        energies, cycles = evaluate(self, which, rows, exact, threads)
         return (energies, cycles) if exact else (energies[::-1] * 3, cycles[::-1] * 3)
 
     monkeypatch.setattr(Batch, "evaluate", loose)
@@ -125,7 +125,7 @@ ROOMY = AcceleratorConfig(
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_few_evaluations_settle_a_layer(model: CostModel, objective: Objective) -> None:
-    found = Mapper(model).certify(LARGE, ROOMY, I8, objective)
+    found = Mapper(model).certify(LARGE, ROOMY, Context(I8), objective)
     assert found.certified
     assert found.mappings > 1500
     assert found.evaluated < found.mappings / 5
@@ -138,10 +138,10 @@ def test_a_budget_leaves_a_true_gap(model: CostModel, objective: Objective, monk
     def cost(found: Certified) -> float:
         return objective_cost(objective, found.energy_pj, found.cycles)
 
-    best = Mapper(model).certify(LARGE, ROOMY, I8, objective)
+    best = Mapper(model).certify(LARGE, ROOMY, Context(I8), objective)
     ends = []
     for mapper in (Mapper(model, evaluations=1), Mapper(model, seconds=0.0), Mapper(model, evaluations=best.evaluated)):
-        found = mapper.certify(LARGE, ROOMY, I8, objective)
+        found = mapper.certify(LARGE, ROOMY, Context(I8), objective)
         assert found.evaluated <= best.evaluated
         assert cost(best) <= cost(found) <= cost(best) * (1 + found.gap)
         assert found.certified == (found.gap == 0.0)
@@ -150,7 +150,7 @@ def test_a_budget_leaves_a_true_gap(model: CostModel, objective: Objective, monk
 
 
 def test_another_run_gives_the_same(model: CostModel) -> None:
-    one, two = (Mapper(model).certify(LARGE, ROOMY, I8) for _ in range(2))
+    one, two = (Mapper(model).certify(LARGE, ROOMY, Context(I8)) for _ in range(2))
     assert one.mapping == two.mapping
     assert (one.energy_pj, one.cycles, one.evaluated) == (two.energy_pj, two.cycles, two.evaluated)
 
@@ -160,7 +160,7 @@ def test_a_layer_alone_counts_as_a_networks_first(model: CostModel) -> None:
     mapper = Mapper(model)
     planned = mapper.schedule(workload(network), CONFIGS[0])
     layer = planned.workload.layers[0]
-    assert count(alone(layer, CONFIGS[0], planned.mappings[0], 1, X))[0] == count(planned)[0]
+    assert count(alone(layer, CONFIGS[0], planned.mappings[0], 1, Context(X)))[0] == count(planned)[0]
 
 
 def test_fitted_buffers_hold_the_tiles_and_cost_no_more(model: CostModel) -> None:
@@ -190,5 +190,5 @@ def test_layers_are_mapped_once(model: CostModel, monkeypatch: pytest.MonkeyPatc
     certify = mapper.certify
     monkeypatch.setattr(mapper, "certify", lambda *key: calls.append(key) or certify(*key))
     for name in ("one", "two"):
-        mapper.layer(LAYERS[0][0].replace(name=name), CONFIGS[0], X)
+        mapper.layer(LAYERS[0][0].replace(name=name), CONFIGS[0], Context(X))
     assert len(calls) == 1

@@ -10,7 +10,7 @@ from gatewright.hw.config import AcceleratorConfig, integer
 from gatewright.sim.measurement import load, shipped
 from gatewright.sim.memories import Memories, MemoryCost, Ports
 from gatewright.sim.technology import EMBEDDED, memories_of
-from gatewright.sw.layers import Layer, Workload
+from gatewright.sw.layers import Context, Layer, Workload
 from gatewright.sw.mapping import mappings
 from gatewright.sw.schedule import Schedule, schedule
 
@@ -47,7 +47,7 @@ def test_prices_by_hand() -> None:
 
 def planned() -> Schedule:
     layer = Layer(name="logits", operator=integer(8), C=16, K=10)
-    return schedule(Workload(name="one", layers=(layer,)), CONFIG, (next(iter(mappings(layer, CONFIG, 1, None))),), 1)
+    return schedule(Workload(name="one", layers=(layer,)), CONFIG, (next(iter(mappings(layer, CONFIG, 1, Context()))),), 1)
 
 
 @pytest.mark.parametrize("name", EMBEDDED)

@@ -8,7 +8,7 @@ import pytest
 from gatewright.hw.config import AcceleratorConfig, Operator, binary_weight, integer, stochastic, xnor
 from gatewright.sw import cycles
 from gatewright.sw.cycles import timing
-from tests.generators import Case, features, random_case
+from tests.generators import Case, features, random_case, random_graph
 from tests.rtl.checks import complaint
 
 PROGRAMS = 30
@@ -59,6 +59,16 @@ CONFIGS = {
     "tiny buffers": accelerator(
         4, 8, 32, integer(4), integer(8, 2), activation_words=8, weight_words=16, output_words=8, parameter_words=2, accumulator_depth=10
     ),
+    "graphs": accelerator(
+        3,
+        4,
+        64,
+        *(integer(8, signed=True), integer(4, 8, signed=True), binary_weight(8, signed=True), stochastic(32, "bipolar")),
+        activation_words=64,
+        weight_words=128,
+        output_words=64,
+    ),
+    "graphs of 4 bits": accelerator(2, 8, 32, integer(4), binary_weight(4), activation_words=64, weight_words=128, memory_interval=2),
 }
 MUST = (
     *(f"operator {kind}" for kind in ("int", "binary_weight", "xnor", "stochastic sign_magnitude", "stochastic bipolar")),
@@ -70,13 +80,15 @@ MUST = (
     *("several tiles", "several tiles of channels", "raw in several tiles of channels", "loads while computing", "full-buffer loads"),
     *("inner none", "inner x", "inner channels", "channels outside", "pixels outside"),
     *("several images", "several images on the grid", "several layers"),
+    *("several maps read", "three maps read", "a map of several parts read", "a part of a map written", "a sum"),
+    *("channels in another order", "channels left unread"),
 )
 
 
 @lru_cache
 def programs(name: str) -> list[Case]:
-    number = list(CONFIGS).index(name)
-    return [random_case(CONFIGS[name], number, seed) for seed in range(PROGRAMS)]
+    number, draw = list(CONFIGS).index(name), random_graph if name.startswith("graphs") else random_case
+    return [draw(CONFIGS[name], number, seed) for seed in range(PROGRAMS)]
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -45,14 +45,14 @@ def test_a_network_of_every_operator(seed: int) -> None:
 def test_stalls_change_no_result(seed: int) -> None:
     """The same network three times with different pauses, and random ones; it takes longer, and longer by different amounts."""
     case = five_layers(seed)
-    runs = [simulate(case.program, case.codes, all_layers=True, quick=True, stall_seed=pauses) for pauses in (1, 2, 3)]
+    runs = [simulate(case.program.apart(), case.codes, all_layers=True, quick=True, stall_seed=pauses) for pauses in (1, 2, 3)]
     assert [wrong_layers(case, run) for run in runs] == [[], [], []]
     undisturbed = timing(case.program.schedule).cycles
     assert all((run.cycles > undisturbed).all() for run in runs)
     assert len({tuple(run.cycles) for run in runs}) > 1
     for number in range(8):
         other = random_case(SMALL, seed, number)
-        assert wrong_layers(other, simulate(other.program, other.codes, all_layers=True, quick=True, stall_seed=17 + seed)) == []
+        assert wrong_layers(other, simulate(other.program.apart(), other.codes, all_layers=True, quick=True, stall_seed=17 + seed)) == []
 
 
 def fully_connected(number: int, operator: Operator, c: int, k: int, weight: int, mode: str) -> IntegerLayer:

@@ -5,7 +5,7 @@ import pytest
 from gatewright.hw.config import AcceleratorConfig, integer
 from gatewright.hw.presets import INT8
 from gatewright.sw.counts import count, utilisation
-from gatewright.sw.layers import Layer, Workload
+from gatewright.sw.layers import Context, Layer, Workload
 from gatewright.sw.mapping import Mapping, mappings
 from gatewright.sw.schedule import Schedule, schedule
 
@@ -17,7 +17,7 @@ DEPTHWISE = DENSE.replace(name="depthwise", groups=64)
 def one_layer(layer: Layer, config: AcceleratorConfig, mapping: Mapping, images: int) -> Schedule:
     """The layer, and after it one output channel of one pixel, so that the layer's results are requantised and stored."""
     last = Layer(name="last", operator=layer.operator, C=layer.K, K=1, H=layer.out_h, W=layer.out_w, stride=max(layer.out_h, layer.out_w))
-    chosen = next(mappings(last, config, images, None))
+    chosen = next(mappings(last, config, images, Context()))
     return schedule(Workload(name="two", layers=(layer, last)), config, (mapping, chosen), images)
 
 

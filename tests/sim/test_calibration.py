@@ -58,7 +58,7 @@ def test_chosen_mappings_are_legal_and_repeat(rule: str) -> None:
     chosen = choose(work, CONFIG, 2, rule, 3)  # type: ignore[arg-type]
     assert chosen == choose(work, CONFIG, 2, rule, 3)  # type: ignore[arg-type]
     for i, (layer, mapping) in enumerate(zip(work.layers, chosen, strict=True)):
-        assert Tiling(layer, CONFIG, mapping, 2, work.following(i)).broken_rule() is None
+        assert Tiling(layer, CONFIG, mapping, 2, work.context(i)).broken_rule() is None
 
 
 def test_a_network_that_fits_no_mapping_is_refused() -> None:

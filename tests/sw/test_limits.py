@@ -16,7 +16,7 @@ from gatewright.hw.config import OUTPUT_PLACES, AcceleratorConfig, binary_weight
 from gatewright.hw.errors import BadInput
 from gatewright.hw.instructions import COUNT_BITS
 from gatewright.sw import limits, mapping
-from gatewright.sw.layers import Layer, Workload
+from gatewright.sw.layers import Context, Layer, Workload
 from gatewright.sw.mapping import Mapping, Tiling, mappings
 from gatewright.sw.schedule import Schedule, schedule
 from tests.dse.problems import Problem
@@ -177,17 +177,17 @@ ROOMY = AcceleratorConfig(rows=4, cols=4, operators=(I8,), activation_words=3276
 
 
 def test_no_mapping_that_exceeds_a_limit_is_listed_or_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    listed = list(mappings(LONG, ROOMY, 1, I8))
+    listed = list(mappings(LONG, ROOMY, 1, Context(I8)))
     batch = Batch(CostModel.default())
     batch.add(LONG, ROOMY, I8)
     assert [mapping_of(row) for row in batch.legal(0)] == listed
-    few = [m for m in listed if prod(Tiling(LONG, ROOMY, m, 1, None).tiles) < 8]
+    few = [m for m in listed if prod(Tiling(LONG, ROOMY, m, 1, Context()).tiles) < 8]
     assert few
     for m in few:
         Problem(LONG, ROOMY, 1, I8).schedule(m)
     Problem(LONG, ROOMY, 1, I8).schedule(Mapper(CostModel.default()).layer(LONG, ROOMY, I8))
     monkeypatch.setattr(mapping, "broken_limit", lambda t: None)
-    assert len(list(mappings(LONG, ROOMY, 1, I8))) > len(listed)
+    assert len(list(mappings(LONG, ROOMY, 1, Context(I8)))) > len(listed)
 
 
 @pytest.mark.parametrize(

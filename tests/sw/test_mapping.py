@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from gatewright.hw.config import AcceleratorConfig, binary_weight, integer, xnor
-from gatewright.sw.layers import Layer
+from gatewright.sw.layers import Context, Layer
 from gatewright.sw.mapping import mappings, no_mapping
 
 I4, I8, B8 = integer(4), integer(8), binary_weight(8)
+I4_READS = Context(I4)
 SMALL = AcceleratorConfig(rows=2, cols=2, operand_bits=32, operators=(I4, I8, B8, xnor()), weight_words=64)
 DENSE = Layer(name="dense", operator=I4, C=192, K=8)
 POOLED = Layer(name="pooled", operator=I8, C=4, K=4, H=4, W=4, pooling="max", pool_window=2, pool_stride=2)
@@ -39,8 +40,8 @@ def raised(message: str) -> dict[str, int]:
 )
 def test_the_nearest_mapping_is_named(layer: Layer, change: dict[str, int], message: str) -> None:
     config = SMALL.replace(**change)
-    assert not list(mappings(layer, config, 1, I4))
-    assert message in no_mapping(layer, config, 1, I4)
+    assert not list(mappings(layer, config, 1, I4_READS))
+    assert message in no_mapping(layer, config, 1, I4_READS)
 
 
 def test_the_keys_that_are_named_are_enough_and_needed() -> None:
@@ -50,12 +51,12 @@ def test_the_keys_that_are_named_are_enough_and_needed() -> None:
         sizes = {key: 1 << int(rng.integers(2, 6)) for key in ("activation_words", "weight_words", "output_words", "parameter_words")}
         config = SMALL.replace(cols=1 << int(rng.integers(4)), pooling=bool(rng.integers(2)), **sizes)
         layer = POOLED.replace(C=int(rng.integers(1, 80)), K=int(rng.integers(1, 40)), operator=(I8, I4)[rng.integers(2)])
-        if next(mappings(layer, config, 1, I4), None):
+        if next(mappings(layer, config, 1, I4_READS), None):
             continue
-        keys = raised(no_mapping(layer, config, 1, I4))
+        keys = raised(no_mapping(layer, config, 1, I4_READS))
         seen |= set(keys)
-        assert next(mappings(layer, config.replace(**keys), 1, I4), None), (layer, config)
+        assert next(mappings(layer, config.replace(**keys), 1, I4_READS), None), (layer, config)
         for key, value in keys.items():
             less = keys | {key: value // 2}
-            assert not next(mappings(layer, config.replace(**less), 1, I4), None), (layer, config, key)
+            assert not next(mappings(layer, config.replace(**less), 1, I4_READS), None), (layer, config, key)
     assert seen == {"activation_words", "weight_words", "output_words", "parameter_words", "pooling"}

@@ -29,7 +29,7 @@ def planned(seed: int) -> Schedule:
     work = Workload(name="three", layers=LAYERS)
     images = draw.choice((1, 2))
     config = CONFIG.replace(memory_interval=draw.choice((1, 1, 3)), pipeline_stages=draw.choice((0, 1, 2)))
-    chosen = [draw.choice(list(islice(mappings(layer, config, images, work.following(i)), 80))) for i, layer in enumerate(LAYERS)]
+    chosen = [draw.choice(list(islice(mappings(layer, config, images, work.context(i)), 80))) for i, layer in enumerate(LAYERS)]
     return schedule(work, config, tuple(chosen), images)
 
 
