@@ -1,19 +1,25 @@
-"""A trained network with what made it, in memory and on disk."""
+"""A trained network with what made it, in memory and on disk; and where a training stands, so that it can go on."""
 
+import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
 from gatewright.sw.integer import IntegerNetwork
 from gatewright.sw.models import Architecture, network
 from gatewright.sw.modules import QuantisedNetwork, export
+
+POSITION = "training."  # names of the tensors that say where a training stands
 
 
 class Epoch(Noun):
@@ -25,13 +31,23 @@ class Epoch(Noun):
 
 
 class Recipe(Noun):
-    """How a network is trained: Adam with a cosine from `learning_rate` to zero, `epochs` passes in batches of `batch`."""
+    """How a network is trained: Adam with a cosine from `learning_rate` to zero, `epochs` passes in batches of `batch`.
+
+    The rate rises linearly over the first `warm_up` epochs. Training images are moved by up to `margin` pixels, and with `mirror` every
+    second one is mirrored. precision: of convolutions in training; bfloat16 holds 8-bit codes exactly and rounds their sums. Evaluation is
+    exact either way. device: "auto" is a CUDA device where there is one.
+    """
 
     epochs: int = Field(default=15, ge=1)
     batch: int = Field(default=32, ge=2)
     learning_rate: float = Field(default=0.02, gt=0)
     seed: int = Field(default=0, ge=0)
     threads: int = Field(default=1, ge=1)
+    warm_up: float = Field(default=0.0, ge=0)
+    margin: int = Field(default=0, ge=0)
+    mirror: bool = False
+    precision: Literal["float32", "bfloat16"] = "float32"
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,34 +65,55 @@ class Trained:
         return export(self.network)
 
 
-def save(trained: Trained, path: Path) -> None:
-    """Write weights and statistics as safetensors, with what made them as JSON in its header; whole or not at all."""
+def save(trained: Trained, path: Path, position: Mapping[str, Tensor] | None = None) -> None:
+    """Write weights and statistics as safetensors, with what made them as JSON in its header; whole or not at all.
+
+    position: tensors from which an unfinished training goes on (`Training.position`).
+    """
     record = {
         "architecture": trained.architecture.to_json(),
         "recipe": trained.recipe.to_json(),
         "dataset": trained.dataset,
         "history": json.dumps([epoch.model_dump() for epoch in trained.history]),
     }
+    tensors = dict(trained.network.state_dict()) | {POSITION + name: tensor for name, tensor in (position or {}).items()}
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save_file(dict(trained.network.state_dict()), partial, metadata=record)
+        save_file(tensors, partial, metadata=record | {"sha256": _digest(record, tensors)})
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
 def load(path: Path) -> Trained:
-    """Read what `save` wrote, in evaluation mode. Raises BadInput for any other file."""
+    """Read what `save` wrote, in evaluation mode. Raises BadInput for any other file, and for a damaged one."""
+    return load_position(path)[0]
+
+
+def load_position(path: Path) -> tuple[Trained, dict[str, Tensor]]:
+    """The same with the position, which is empty where none was saved."""
     try:
         with safe_open(path, framework="pt") as file:
             record = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
+        if record.pop("sha256") != _digest(record, tensors):
+            raise BadInput(f"{path} is damaged: its content does not match the hash stored in it. Train again, or use a copy.")
         architecture = Architecture.from_json(record["architecture"])
         model = network(architecture)
-        model.load_state_dict(state)
+        position = {name.removeprefix(POSITION): tensors.pop(name) for name in [*tensors] if name.startswith(POSITION)}
+        model.load_state_dict(tensors)
         model.eval()
         history = tuple(Epoch(**epoch) for epoch in json.loads(record["history"]))
         recipe, dataset = Recipe.from_json(record["recipe"]), record["dataset"]
     except (SafetensorError, KeyError, RuntimeError, json.JSONDecodeError, OSError) as error:
         raise BadInput(f"{path}: not a network that Gatewright trained ({error}).") from None
-    return Trained(architecture=architecture, recipe=recipe, dataset=dataset, network=model, history=history)
+    return Trained(architecture=architecture, recipe=recipe, dataset=dataset, network=model, history=history), position
+
+
+def _digest(record: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode())
+    for name in sorted(tensors):
+        array = tensors[name].numpy()
+        digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()

@@ -1,15 +1,19 @@
-"""Training in the operators' exact arithmetic."""
+"""Training in the operators' exact arithmetic: `train` for all of it, `Training` for an epoch at a time."""
 
 import math
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
-from gatewright.hw.errors import BadInput
-from gatewright.sw.checkpoint import Epoch, Recipe, Trained
+from gatewright.hw.errors import BadInput, Missing
+from gatewright.sw.augment import augment
+from gatewright.sw.checkpoint import Epoch, Recipe, Trained, load_position, save
 from gatewright.sw.data import Dataset, encode
 from gatewright.sw.models import Architecture, network
 from gatewright.sw.modules import QuantisedNetwork
@@ -17,43 +21,133 @@ from gatewright.sw.modules import QuantisedNetwork
 SETTLING = 2048  # training images whose statistics evaluation uses: enough for means within 2% of a standard deviation
 
 
-def train(architecture: Architecture, dataset: Dataset, recipe: Recipe, progress: Callable[[Epoch], None] | None = None) -> Trained:
-    """Train on the training images; validation images only measure. Same arguments, same network, on one machine.
+def train(
+    architecture: Architecture,
+    dataset: Dataset,
+    recipe: Recipe,
+    progress: Callable[[Epoch], None] | None = None,
+    *,
+    advance: Callable[[], None] | None = None,
+    checkpoint: Path | None = None,
+) -> Trained:
+    """Train on the training images; validation images only measure. Same arguments, same network, on one machine's CPU.
 
-    progress: called after every epoch; an exception it raises stops the training and passes through. Raises BadInput where the data
-    do not fit the network.
+    progress: called after every epoch; an exception it raises stops the training and passes through. advance: called after every batch.
+    checkpoint: a file written after every epoch; where it exists, training goes on from it and ends as if it had never stopped.
+    Raises BadInput where the data do not fit the network or the file is another training's.
     """
-    _check_fit(architecture, dataset)
-    with _deterministic(recipe.threads):
-        generator = torch.Generator().manual_seed(recipe.seed)
-        model = network(architecture, recipe.seed)
-        codes = torch.from_numpy(encode(architecture.operators[0], dataset.train.images, dataset.maximum))
-        labels = torch.from_numpy(dataset.train.labels)
-        validation = encode(architecture.operators[0], dataset.validation.images, dataset.maximum)
-        optimiser = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
-        batches = math.ceil(len(labels) / recipe.batch)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.epochs * batches)
-        history: list[Epoch] = []
-        for index in range(recipe.epochs):
-            loss = 0.0
-            model.train()
-            for part in torch.randperm(len(labels), generator=generator).tensor_split(batches):
-                optimiser.zero_grad()
-                batch_loss = F.cross_entropy(model(codes[part].float()), labels[part])
-                batch_loss.backward()
-                optimiser.step()
-                schedule.step()
-                loss += batch_loss.item() * len(part) / len(labels)
-            settle(model, codes[:SETTLING], recipe.batch)
-            right = (predict(model, validation) == dataset.validation.labels).mean()
-            history.append(Epoch(epoch=index + 1, loss=loss, validation=float(right)))
-            if progress:
-                progress(history[-1])
-    return Trained(architecture=architecture, recipe=recipe, dataset=dataset.name, network=model, history=tuple(history))
+    training = Training(architecture, dataset, recipe)
+    if checkpoint and checkpoint.exists():
+        training.go_on(checkpoint)
+    for _ in range(len(training.history), recipe.epochs):
+        epoch = training.epoch(advance)
+        if checkpoint:
+            save(training.trained, checkpoint, training.position)
+        if progress:
+            progress(epoch)
+    return training.trained
+
+
+class Training:
+    """A network, its optimiser and its random numbers, between two epochs. Training images are codes [N, C, H, W]."""
+
+    def __init__(self, architecture: Architecture, dataset: Dataset, recipe: Recipe) -> None:
+        _check_fit(architecture, dataset)
+        self.architecture, self.dataset, self.recipe = architecture, dataset, recipe
+        self.device = device_named(recipe.device)
+        self.generator = torch.Generator().manual_seed(recipe.seed)
+        self.model = network(architecture, recipe.seed)
+        operator = self.model.workload.layers[0].operator  # the first layer reads the image
+        self.codes = torch.from_numpy(encode(operator, dataset.train.images, dataset.maximum))
+        self.labels = torch.from_numpy(dataset.train.labels)
+        self.validation = encode(operator, dataset.validation.images, dataset.maximum)
+        self.batches = math.ceil(len(self.labels) / recipe.batch)
+        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=recipe.learning_rate)
+        self.history: tuple[Epoch, ...] = ()
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step, from 0: a linear rise over the warm-up, then a cosine to zero."""
+        rising, total = self.recipe.warm_up * self.batches, self.recipe.epochs * self.batches
+        if step < rising:
+            return self.recipe.learning_rate * (step + 1) / rising
+        return self.recipe.learning_rate * (1 + math.cos(math.pi * (step - rising) / (total - rising))) / 2
+
+    def epoch(self, advance: Callable[[], None] | None = None) -> Epoch:
+        """One pass over the training images, then the integers' accuracy on the validation images."""
+        step, loss = len(self.history) * self.batches, 0.0
+        with _deterministic(self.recipe.threads, self.device):
+            self.model.to(self.device).train()
+            for part in torch.randperm(len(self.labels), generator=self.generator).tensor_split(self.batches):
+                for group in self.optimiser.param_groups:
+                    group["lr"] = self.rate(step)
+                loss += self._step(part) * len(part) / len(self.labels)
+                step += 1
+                if advance:
+                    advance()
+            self.model.cpu()  # whose sums are exact
+            settle(self.model, self.codes[:SETTLING], self.recipe.batch)
+            right = (predict(self.model, self.validation) == self.dataset.validation.labels).mean()
+        found = Epoch(epoch=len(self.history) + 1, loss=loss, validation=float(right))
+        self.history = (*self.history, found)
+        return found
+
+    def _step(self, part: Tensor) -> float:
+        """One step down the gradient of a batch, the images numbered `part`; its loss."""
+        codes, recipe = self.codes[part], self.recipe
+        if recipe.margin or recipe.mirror:
+            codes = augment(codes, recipe.margin, recipe.mirror, self.generator)
+        codes = codes.to(self.device).float().contiguous(memory_format=torch.channels_last)  # convolves twice as fast
+        self.optimiser.zero_grad()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            logits = self.model(codes)
+        loss = F.cross_entropy(logits.float(), self.labels[part].to(self.device))
+        loss.backward()
+        self.optimiser.step()
+        return loss.item()
+
+    @property
+    def trained(self) -> Trained:
+        """The network as it is now."""
+        return Trained(
+            architecture=self.architecture, recipe=self.recipe, dataset=self.dataset.name, network=self.model, history=self.history
+        )
+
+    @property
+    def position(self) -> dict[str, Tensor]:
+        """Everything but the network that the next epoch depends on. The learning rate follows from the epochs done."""
+        moments = self.optimiser.state_dict()["state"]
+        known = {f"optimiser.{i}.{name}": tensor for i, state in moments.items() for name, tensor in state.items()}
+        return {"generator": self.generator.get_state()} | known
+
+    def go_on(self, path: Path) -> None:
+        """Take up a training where `save` left it. Raises BadInput for another one's file."""
+        found, position = load_position(path)
+        mine = (self.architecture, self.recipe, self.dataset.name)
+        for name, wanted, there in zip(
+            ("network", "recipe", "data"), mine, (found.architecture, found.recipe, found.dataset), strict=True
+        ):
+            if wanted != there:
+                raise BadInput(f"{path} is of a training with another {name}: {there}; this one has {wanted}. Give it a file of its own.")
+        if "generator" not in position:
+            raise BadInput(f"{path} holds a trained network without the state that training goes on from.")
+        self.model.load_state_dict(found.network.state_dict())
+        self.generator.set_state(position["generator"])
+        self.optimiser.load_state_dict({"state": _moments(position), "param_groups": self.optimiser.state_dict()["param_groups"]})
+        self.history = found.history
+
+
+def _moments(position: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    """The optimiser's tensors by parameter and name."""
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in position.items():
+        if key.startswith("optimiser."):
+            _, i, name = key.split(".")
+            moments.setdefault(int(i), {})[name] = tensor
+    return moments
 
 
 @torch.no_grad()
-def settle(model: QuantisedNetwork, codes: torch.Tensor, batch: int) -> None:
+def settle(model: QuantisedNetwork, codes: Tensor, batch: int) -> None:
     """Make the remembered statistics the averages over `codes` with the weights as they are; leaves evaluation mode on."""
     model.train()
     for count, part in enumerate(codes.tensor_split(math.ceil(len(codes) / batch))):
@@ -71,6 +165,14 @@ def predict(model: QuantisedNetwork, codes: np.ndarray, batch: int = 256) -> np.
     return torch.cat([model(part).argmax(dim=1) for part in parts]).numpy()
 
 
+def device_named(name: str) -> torch.device:
+    """The device of a recipe. Raises Missing for a CUDA device that is not there."""
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise Missing('device = "cuda" needs a CUDA device and PyTorch\'s CUDA build, and this PyTorch sees none. Use "cpu" or "auto".')
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and there) else "cpu")
+
+
 def _check_fit(architecture: Architecture, dataset: Dataset) -> None:
     wanted = (architecture.channels, architecture.height, architecture.width)
     if wanted != dataset.shape or architecture.classes < dataset.classes:
@@ -81,11 +183,13 @@ def _check_fit(architecture: Architecture, dataset: Dataset) -> None:
 
 
 @contextmanager
-def _deterministic(threads: int) -> Iterator[None]:
-    """Deterministic algorithms on `threads` threads, as before afterwards."""
+def _deterministic(threads: int, device: torch.device) -> Iterator[None]:
+    """Deterministic algorithms on `threads` threads, as before afterwards. CUDA lacks some of them, and warns."""
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(True, warn_only=device.type == "cuda")
     try:
         yield
     finally:
