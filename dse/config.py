@@ -9,9 +9,9 @@ from gatewright.hw.errors import BadInput
 from gatewright.hw.names import operator_named
 from gatewright.hw.noun import Noun
 from gatewright.sw.layers import Pooling
-from gatewright.sw.models import Family
 
 Sampler = Literal["tpe", "random", "nsga2"]
+Searched = Literal["mlp", "vgg"]
 
 
 class Data(Noun):
@@ -29,7 +29,7 @@ class NetworkSpace(Noun):
     `poolings`: how many 2 x 2 poolings a `vgg` has, after its first convolutions; an `mlp` has none.
     """
 
-    families: tuple[Family, ...] = Field(default=("vgg",), min_length=1)
+    families: tuple[Searched, ...] = Field(default=("vgg",), min_length=1)
     depths: tuple[int, ...] = Field(default=(2,), min_length=1)
     widths: tuple[int, ...] = Field(min_length=1)
     poolings: tuple[int, ...] = Field(default=(1,), min_length=1)

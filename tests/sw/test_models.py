@@ -58,12 +58,12 @@ def test_round_trip() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"widths": (4, 6)}, "one for each width and one for the logits, 3; got 4"),
+        ({"widths": (4, 6), "pool_after": ()}, r"one for all layers, or one for each of the 3 \(conv0, conv1, fc\); got 4"),
         ({"widths": (4, 0, 8)}, r"widths must be positive; got \(4, 0, 8\)"),
         ({"pool_after": (3,)}, r"pool_after names convolutions 0..2, each once; got \(3,\)"),
         ({"pool_after": (1, 1)}, "each once"),
         ({"height": 3}, "2 poolings by 2 leave nothing of a 3 x 9 map"),
-        ({"family": "mlp"}, "an mlp has no maps to pool"),
+        ({"family": "mlp"}, "pool_after is for vgg; mlp pools nowhere"),
     ],
 )
 def test_impossible_architectures(changes: dict, message: str) -> None:
