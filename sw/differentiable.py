@@ -7,9 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gatewright.sw.arithmetic import CHUNK, FLOAT32_EXACT, Arithmetic, Terms
-
-FEW = 8  # output channels in a group, below which tables are read for all groups together
+from gatewright.sw.arithmetic import FLOAT32_EXACT, Arithmetic, Terms
 
 
 class StraightThrough(torch.autograd.Function):
@@ -75,17 +73,16 @@ def convolve(
 
     def smooth() -> Tensor:
         activations = stacked(inputs.to(dtype), arithmetic.activation_terms, groups)
-        sums = F.conv2d(activations, weights.to(dtype), stride=stride, padding=around, groups=groups).to(dtype)  # autocast narrows
+        narrow = groups == 1 and torch.is_autocast_enabled(x.device.type)  # in groups, bfloat16 takes several times longer on a CPU
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=narrow):
+            sums = F.conv2d(activations, weights.to(dtype), stride=stride, padding=around, groups=groups).to(dtype)
         return sums if arithmetic.gain == 1 and not arithmetic.offset else arithmetic.gain * sums + arithmetic.offset * products
 
-    if arithmetic.linear:
+    by_hand = arithmetic.packed and x.device.type == "cpu" and not torch.is_grad_enabled()
+    if arithmetic.linear and not by_hand:
         return smooth()
-    if arithmetic.joined_lanes == 1:
-        counted = _table_sums(arithmetic, x.detach(), codes, stride, padding, dtype, first, groups)
-    else:
-        activations_in, weights_in = (part.detach().to("cpu", torch.int64).numpy() for part in (x, codes))
-        summed = arithmetic.accumulate(activations_in, weights_in, stride, padding, first, groups)
-        counted = torch.from_numpy(summed).to(x.device, dtype)
+    activations_in, weights_in = (part.detach().to("cpu", torch.int64).numpy() for part in (x, codes))
+    counted = torch.from_numpy(arithmetic.accumulate(activations_in, weights_in, stride, padding, first, groups)).to(x.device, dtype)
     if not torch.is_grad_enabled():
         return counted
     if arithmetic.joined_lanes == 1:
@@ -119,61 +116,3 @@ def saturating(arithmetic: Arithmetic, inputs: Tensor, values: Tensor, stride: i
     up, down = (torch.einsum("nglrp,kglr->nkgrp", places, part) for part in (weights.clamp(min=0), (-weights).clamp(min=0)))
     counted = length * ((-down).exp() - (-up).exp()).sum(dim=(2, 3))
     return counted.reshape(len(inputs), kernels, (inputs.shape[2] - r) // stride + 1, -1)
-
-
-@torch.no_grad()
-def _table_sums(
-    arithmetic: Arithmetic, x: Tensor, codes: Tensor, stride: int, padding: int, dtype: torch.dtype, first: int, groups: int
-) -> Tensor:
-    """Sums of tabulated products: group by group, or for few output channels in a group, product by product for all of them."""
-    if groups > 1 and len(codes) // groups < FEW:
-        return _separate_sums(arithmetic, x, codes, stride, padding, dtype, first, groups)
-    size = x.shape[1] // groups
-    parts = zip(x.chunk(groups, 1), codes.chunk(groups), strict=True)
-    sums = [_dense_sums(arithmetic, *part, stride, padding, dtype, first + i * size) for i, part in enumerate(parts)]
-    return sums[0] if groups == 1 else torch.cat(sums, dim=1)
-
-
-def _separate_sums(
-    arithmetic: Arithmetic, x: Tensor, codes: Tensor, stride: int, padding: int, dtype: torch.dtype, first: int, groups: int
-) -> Tensor:
-    """Every product of a group looked up by its two operands, for all output channels together."""
-    kernels, size, r, s = codes.shape
-    table = torch.from_numpy(arithmetic.tables).to(x.device, dtype)  # [lanes, activations, weights]
-    weights = torch.from_numpy(arithmetic.weight_bits(codes.to("cpu", torch.int64).numpy())).to(x.device)
-    bits = F.pad(x, (padding,) * 4).to(torch.int64) % table.shape[1]
-    height, width = ((length + 2 * padding - kernel) // stride + 1 for length, kernel in zip(x.shape[2:], (r, s), strict=True))
-    group = torch.arange(kernels, device=x.device) // (kernels // groups)
-    total = torch.zeros(len(x), kernels, height, width, dtype=dtype, device=x.device)
-    for c in range(size):
-        channel = group * size + c
-        start = (first + channel) % arithmetic.lane_period * table[0].numel()
-        mine = bits[:, channel] * table.shape[2]
-        for i in range(r):
-            for j in range(s):
-                window = mine[:, :, i : i + stride * (height - 1) + 1 : stride, j : j + stride * (width - 1) + 1 : stride]
-                total += table.take(window + (start + weights[:, c, i, j]).reshape(1, -1, 1, 1))
-    return total
-
-
-def _dense_sums(arithmetic: Arithmetic, x: Tensor, codes: Tensor, stride: int, padding: int, dtype: torch.dtype, first: int) -> Tensor:
-    """One row of K products per position and activation, gathered and added by `embedding_bag`."""
-    rows, row_of = (torch.from_numpy(part).to(x.device) for part in arithmetic.classes)
-    kernels, _, r, s = codes.shape
-    weight_bits = torch.from_numpy(arithmetic.weight_bits(codes.reshape(kernels, -1).to("cpu", torch.int64).numpy())).to(x.device)  # [K, n]
-    lanes = (first + torch.arange(weight_bits.shape[1], device=x.device) // (r * s)) % arithmetic.lane_period
-    weight_bits = weight_bits + lanes * (1 << arithmetic.operator.weight_bits)  # columns of the lanes' tables side by side
-    size = 1 << arithmetic.operator.activation_bits
-    bits = F.pad(x, (padding,) * 4).to(torch.int64) % size
-    index = F.unfold(row_of[bits].float(), (r, s), stride=stride).to(torch.int64)  # [N, n, P * Q]
-    images, positions, pixels = index.shape
-    index = index.transpose(1, 2).reshape(images * pixels, positions)
-    total = torch.zeros(images * pixels, kernels, dtype=dtype, device=x.device)
-    step = max(1, CHUNK // (kernels * len(rows)))
-    for start in range(0, positions, step):
-        part = weight_bits[:, start : start + step]
-        table = rows.to(dtype)[:, part.T].transpose(0, 1).reshape(-1, kernels)  # [positions * rows, K]
-        offset = torch.arange(part.shape[1], device=x.device) * len(rows)
-        total += F.embedding_bag(index[:, start : start + step] + offset, table, mode="sum")
-    height = (x.shape[2] + 2 * padding - r) // stride + 1
-    return total.reshape(images, height, -1, kernels).permute(0, 3, 1, 2).contiguous()

@@ -6,17 +6,24 @@ Bipolar: the times at which both streams agree; zero is probability one half, so
 
 With sharing groups a product depends on the lane, whose group rotates the shared numbers. So it does where a multiplexer adds, for
 each lane has its own times; a lane's count is then multiplied by the number of lanes. An approximate counter joins two times of one cycle
-of a lane. An OR joins the lanes of `PERIOD_BITS` operand bits: its sums are no sums of products, and are evaluated pulse by pulse.
+of a lane. An OR joins the lanes of `PERIOD_BITS` operand bits: its sums are no sums of products, and are counted from the packed streams.
 """
 
-from functools import cached_property
+import math
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
 from gatewright.hw.config import Operator
 from gatewright.hw.stochastic.numbers import Side
 from gatewright.hw.stochastic.sharing import ALL_LANES, PERIOD_BITS, lane_sequence, pairing, selection
-from gatewright.sw.arithmetic import CHUNK, Arithmetic, checked
+from gatewright.sw.addresses import maps, windows
+from gatewright.sw.arithmetic import Arithmetic, checked
+from gatewright.sw.kernels import threads
+from gatewright.sw.kernels.packed import joined
+
+LARGE = 1 << 18  # joined products that are worth a thread
 
 
 class Stochastic(Arithmetic):
@@ -85,35 +92,33 @@ class Stochastic(Arithmetic):
             total += 2 * (self._count(*first) + self._count(*second) - both if odd else both)
         return total
 
-    def table_sums(self, patches: np.ndarray, weights: np.ndarray, channels: np.ndarray) -> np.ndarray:
+    def counts(self, bits: np.ndarray, weights: np.ndarray, stride: int, padding: int, first: int, groups: int) -> np.ndarray:
         if self.joined_lanes == 1:
-            return super().table_sums(patches, weights, channels)
-        bits, total = self.weight_bits(weights), np.zeros((len(patches), len(weights)), dtype=np.int64)
-        places = np.arange(len(channels)) % (channels == channels[0]).sum()  # in the kernel
-        _, groups = np.unique(np.stack([channels // self.lanes, places]), axis=1, return_inverse=True)
-        for group in range(int(groups.max()) + 1):
-            members = np.flatnonzero(groups.reshape(-1) == group)
-            total += self._joined(patches[:, members], bits[:, members], channels[members])
-        return total
+            return super().counts(bits, weights, stride, padding, first, groups)
+        kernels, _, *kernel = weights.shape
+        padded = np.pad(bits.astype(np.uint16), ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+        places, offsets = windows(padded.shape, kernel, stride, groups)
+        channels = (first + np.arange(offsets.size) // math.prod(kernel)).reshape(groups, -1)
+        parts = threads.slices(len(places), max(1, min(threads.limit(), len(places) * weights.size // LARGE)))
+        sums, work = np.zeros((len(places), groups, kernels // groups), dtype=np.int64), []
+        for g, one in enumerate(weights.reshape(groups, kernels // groups, -1)):
+            sets = self._joined(offsets[g], channels[g], one)
+            work += [partial(_count_joined, sums[part, g], padded.reshape(-1), places[part], *sets, *self._packed) for part in parts]
+        threads.together(work, len(parts))
+        return maps(sums, padded.shape, kernel, stride)
 
-    def _joined(self, patches: np.ndarray, bits: np.ndarray, channels: np.ndarray) -> np.ndarray:
-        """One group of lanes: pulses of the positive products joined by OR, less those of the negative ones, int64 [M, K]."""
-        result = np.empty((len(patches), len(bits)), dtype=np.int64)
-        step = max(1, CHUNK // (len(bits) * -(-self.length // 64)))
-        sign = bits >> (self.operator.weight_bits - 1) == 1
-        for start in range(0, len(patches), step):
-            part = patches[start : start + step]
-            positive = np.zeros((len(part), len(bits), -(-self.length // 64)), dtype=np.uint64)
-            negative = np.zeros_like(positive)
-            for i, channel in enumerate(channels):
-                a, w = (table[channel % self.lane_period] for table in self._packed)
-                weight = w[bits[:, i]]
-                for joined, chosen in ((positive, ~sign[:, i]), (negative, sign[:, i])):
-                    joined[:, chosen] |= a[part[:, i], None] & weight[None, chosen]
-            result[start : start + step] = np.bitwise_count(positive).sum(axis=2, dtype=np.int64) - np.bitwise_count(negative).sum(
-                axis=2, dtype=np.int64
-            )
-        return result
+    def _joined(self, offsets: np.ndarray, channels: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Offsets [n], channels [n] and weights [K, n] by the sets that an OR joins: offsets and lanes [sets, n], weights [sets, n, K].
+
+        A set is the lanes of one place in the kernel; those without a channel have weight zero, which never pulses.
+        """
+        places = np.arange(len(channels)) % (channels == channels[0]).sum()
+        _, number = np.unique(np.stack([channels // self.lanes, places]), axis=1, return_inverse=True)
+        at = number.reshape(-1), channels % self.lanes
+        shape = (int(at[0].max()) + 1, -(-self.lanes // 4) * 4)
+        where, columns = np.full(shape, offsets[0]), np.zeros((*shape, len(weights)), dtype=np.uint16)
+        where[at], columns[at] = offsets, weights.T
+        return where, np.tile(np.arange(shape[1]) % self.lane_period, (shape[0], 1)), columns
 
     @cached_property
     def _packed(self) -> tuple[np.ndarray, np.ndarray]:
@@ -142,6 +147,14 @@ def _both(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.nda
     patterns = [(x, y) for x in levels for y in levels]
     counts = [_coincide((first[0] == x) & (second[0] == y), (first[1] == x) & (second[1] == y)) for x, y in patterns]
     return np.sum(counts, axis=0)
+
+
+def _count_joined(sums: np.ndarray, *arguments: np.ndarray) -> None:
+    """`joined` into sums that may stand among others."""
+    counted = np.zeros(sums.shape, dtype=np.int64)
+    compiled: Any = joined
+    compiled(*arguments, counted)
+    sums[:] = counted
 
 
 def _words(streams: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Weights and activations of -1 and +1 (bits 0 and 1): the product counts equal bits.
 
 There is no zero, so an XNOR layer pads with -1 (zero bits). An unused lane has activation -1 and weight +1, and counts nothing.
+Sums are the products less the bits that differ, which are counted 64 at a time.
 """
 
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gatewright.sw.arithmetic import Arithmetic, checked, signs
+from gatewright.sw.binary import BinaryKernels, packed
 
 
 class Xnor(Arithmetic):
@@ -17,9 +19,14 @@ class Xnor(Arithmetic):
     gain = 0.5
     offset = 0.5
     unused_weight_bits = 1
+    packed = True
 
     def multiply(self, activation_bits: np.ndarray, weight_bits: np.ndarray) -> np.ndarray:
         return (np.asarray(activation_bits) == np.asarray(weight_bits)).astype(np.int64)
+
+    def counts(self, bits: np.ndarray, weights: np.ndarray, stride: int, padding: int, first: int, groups: int) -> np.ndarray:
+        kernels = BinaryKernels(weights, groups)
+        return kernels.products - kernels.differing(packed(bits, padding, groups), stride)
 
     def activation_value(self, codes: Any) -> Any:
         return 2 * codes - 1
