@@ -171,7 +171,7 @@ def _on_grid(config: "AcceleratorConfig", operator: str | None, objective: Any, 
     from gatewright.dse.cost import CostModel
     from gatewright.dse.mapper import Mapper
     from gatewright.hw.names import operator_named
-    from gatewright.sw.layers import Layer
+    from gatewright.sw.layers import Context, Layer
 
     chosen = operator_named(operator) if operator else config.operators[0]
     if chosen not in config.operators:
@@ -184,8 +184,8 @@ def _on_grid(config: "AcceleratorConfig", operator: str | None, objective: Any, 
         size = {"H": (p.P - 1) * p.stride + p.R, "W": (p.Q - 1) * p.stride + p.S, "R": p.R, "S": p.S, "stride": p.stride}
         layer = Layer(name=p.name, operator=chosen, C=p.G * p.C, K=p.G * p.K, groups=p.G, **size)
         try:
-            found = Mapper(model, images=p.N, seconds=seconds).certify(layer, config, chosen, objective)
-            both, _ = Mapper(model, images=p.N, memories=1.0).score(layer, config, found.mapping, chosen)
+            found = Mapper(model, images=p.N, seconds=seconds).certify(layer, config, Context(chosen), objective)
+            both, _ = Mapper(model, images=p.N, memories=1.0).score(layer, config, found.mapping, Context(chosen))
         except BadInput as error:
             raise BadInput(f"Layer {p.name}: {error}") from None
         used = p.products / found.cycles / peak

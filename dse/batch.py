@@ -20,7 +20,7 @@ from gatewright.hw.errors import BadInput
 from gatewright.hw.instructions import LAYOUTS, Opcode
 from gatewright.sw.counts import Counts, busy
 from gatewright.sw.cycles import POST, START, TOKEN
-from gatewright.sw.layers import Layer
+from gatewright.sw.layers import Context, Layer
 from gatewright.sw.limits import ADDRESSES, COUNTS, LONGEST_LOAD, map_words
 from gatewright.sw.mapping import Mapping, Tiling, channel_choices, tile_sizes
 
@@ -30,18 +30,19 @@ COUNTED = {f.name for f in fields(Counts)} - {"products", "slots", "busy"}
 MOST_CHUNK = 1 << 16  # points that a thread takes at a time
 
 
-def problem(layer: Layer, config: AcceleratorConfig, images: int, following: Operator | None) -> np.ndarray:
+def problem(layer: Layer, config: AcceleratorConfig, images: int, context: Context) -> np.ndarray:
     """A layer in its place as one record [1] of `PROBLEM`. Raises BadInput for an operator that the grid lacks."""
     config.path(layer.operator)
-    one, many = (Tiling(layer, config, Mapping(channels=channels), images, following) for channels in (1, 2))
+    one, many = (Tiling(layer, config, Mapping(channels=channels), images, context) for channels in (1, 2))
     values = {name: getattr(layer, name) for name in ("K", "R", "S", "H", "W", "stride", "padding", "pool_window", "pool_stride")}
     values |= {name: getattr(layer, name) for name in ("out_h", "out_w")}
     values |= {name: getattr(config, name) for name in ("rows", "cols", "operand_bits", "activation_words", "weight_words")}
     values |= {name: getattr(config, name) for name in ("parameter_words", "output_words", "output_bits", "block_capacity")}
-    values |= {name: getattr(one, name) for name in ("words", "channel_groups", "output_width", "group_span")}
+    values |= {name: getattr(one, name) for name in ("kernel_rows", "words", "channel_groups", "output_width", "group_span")}
     values |= {f"{name}_words": LAYOUTS[opcode].memory_words(config.operand_bits) for name, opcode in INSTRUCTIONS.items()}
-    values |= reader(layer, config, following)
+    values |= reader(layer, config, context.output)
     values |= {
+        "sources": len(one.inputs),
         "pools": layer.pooling is not None,
         "images": images,
         "reduction_one": one.reduction,
@@ -51,7 +52,7 @@ def problem(layer: Layer, config: AcceleratorConfig, images: int, following: Ope
         "reach_stride_one": one.reach.stride,
         "reach_stride_many": many.reach.stride,
         "steps": layer.operator.steps,
-        "raw": following is None,
+        "raw": context.output is None,
         "mappable": one.layer_rule() is None,
         "products": layer.products * images,
         "busy": busy(layer, config) * images,
@@ -137,15 +138,15 @@ class Batch:
         self._problems: list[np.ndarray] = []
         self._costs: list[Floats] = []
 
-    def add(self, layer: Layer, config: AcceleratorConfig, following: Operator | None) -> int:
+    def add(self, layer: Layer, config: AcceleratorConfig, context: Context) -> int:
         """The number of a problem. Raises BadInput for an operator that the grid lacks or that has no price."""
-        self._problems.append(problem(layer, config, self.images, following))
-        self._costs.append(self.unit_costs(layer, config, following))
+        self._problems.append(problem(layer, config, self.images, context))
+        self._costs.append(self.unit_costs(layer, config, context))
         return len(self._problems) - 1
 
-    def unit_costs(self, layer: Layer, config: AcceleratorConfig, following: Operator | None) -> Floats:
+    def unit_costs(self, layer: Layer, config: AcceleratorConfig, context: Context) -> Floats:
         """Energy in pJ for one of each of the `TERMS`. Raises BadInput if a cycle would give energy back: then fewer are no bound."""
-        work = Work.of(layer, Counts(), config, following)
+        work = Work.of(layer, Counts(), config, context)
         found = _linear(work) @ self.model.weights(config, work, self.clock_ns)
         if self.memories:
             found += self.memories * _memories(config, self.model, self.clock_ns)

@@ -21,8 +21,8 @@ MOST_TABLES = 12  # different tables of windows of a layer, at most
 FIELDS = (
     # the layer and its place
     *("K", "R", "S", "H", "W", "stride", "padding", "pool_window", "pool_stride", "out_h", "out_w", "pools", "images"),
-    *("words", "channel_groups", "reduction_one", "reduction_many", "reach_words_one", "reach_words_many", "reach_stride_one"),
-    *("reach_stride_many", "steps", "output_width", "group_span", "raw", "mappable", "products", "busy"),
+    *("sources", "kernel_rows", "words", "channel_groups", "reduction_one", "reduction_many", "reach_words_one", "reach_words_many"),
+    *("reach_stride_one", "reach_stride_many", "steps", "output_width", "group_span", "raw", "mappable", "products", "busy"),
     # the configuration
     *("rows", "cols", "lanes", "operand_bits", "activation_words", "weight_words", "parameter_words", "output_words", "output_bits"),
     *("block_capacity", "longest_load", "interval", "linear_words", "image_words", "compute_words", "store_words"),
@@ -63,7 +63,7 @@ def legal(p, m):
         return False
     window_y = ((y - 1) * p.pool_stride + p.pool_window - 1) * p.stride + p.R
     window_x = ((x - 1) * p.pool_stride + p.pool_window - 1) * p.stride + p.S
-    if window_y * window_x * p.words > p.activation_words:
+    if p.sources * window_y * window_x * p.words > p.activation_words:
         return False
     if grid * y * x * parts(channels * p.group_span * p.cols, p.output_bits) > p.output_words // 2:
         return False
@@ -91,7 +91,7 @@ def within(p, m):
     tiles = parts(p.images, m[0]) * parts(p.out_h, m[1] * m[3]) * parts(p.out_w, m[2] * m[4]) * parts(p.channel_groups, m[5])
     constants = reduction * p.K + p.channel_groups * p.cols * (64 // p.operand_bits)
     rest = p.map_words + constants + 1
-    most = rest + MOST_TABLES * p.rows + tiles * (4 * p.linear_words + p.image_words + p.compute_words + p.store_words)
+    most = rest + MOST_TABLES * p.rows + tiles * (4 * p.linear_words + p.sources * p.image_words + p.compute_words + p.store_words)
     return most < p.addresses or rest - 1 + program_words(p, m) < p.addresses
 
 
@@ -153,7 +153,7 @@ def table(found, number, before_n, before_y, before_x, n, y, x):
 @compiled
 def instruction_words(p, linear_loads, image_loads, tiles):
     """Memory words of a layer's instructions."""
-    words = linear_loads * p.linear_words + image_loads * p.image_words + tiles * (p.compute_words + p.store_words)
+    words = linear_loads * p.linear_words + p.sources * image_loads * p.image_words + tiles * (p.compute_words + p.store_words)
     return words + (1 if p.raw else 0)  # END
 
 
@@ -246,10 +246,10 @@ def step(total, outside, inside, count, stride, mask):
 
 
 @compiled
-def reads(p, m, groups, width, reach_words, over_channels, weights):
+def reads(p, m, groups, width, area, reach_words, over_channels, weights):
     """Words one COMPUTE of `groups` channel groups reads from a row's activation buffer, or with `weights` from a column's.
 
-    The loops and strides of `sw.loops.loops_of`, counted as `sw.counts._reads` does. width: words of a window's row.
+    The loops and strides of `sw.loops.loops_of`, counted as `sw.counts._reads` does. width, area: words of a window's row, and of all rows.
     """
     y, x, order, inner = m[3], m[4], m[6], m[7]
     pixel, row, mask = p.words, width, p.activation_words - 1
@@ -261,9 +261,9 @@ def reads(p, m, groups, width, reach_words, over_channels, weights):
         count_x, held, stride_held = 1, x, pitch * pixel
     elif inner == INNER_CHANNELS:
         count_channels, held, stride_held = 1, groups, over_channels
-    kernel_y, kernel_x = (p.S * reach_words, reach_words) if weights else (row, pixel)
+    kernel_y, kernel_x = (p.S * reach_words, reach_words) if weights else (area if p.sources > 1 else row, pixel)
     moved = (count_channels - 1) * over_channels + (y - 1) * pitch * row + (count_x - 1) * pitch * pixel
-    moved += (p.pool_window - 1) * p.stride * (row + pixel) + (p.R - 1) * kernel_y + (p.S - 1) * kernel_x + reach_words - 1
+    moved += (p.pool_window - 1) * p.stride * (row + pixel) + (p.kernel_rows - 1) * kernel_y + (p.S - 1) * kernel_x + reach_words - 1
     moved += (held - 1) * stride_held
     total, outside = 1, 1
     if order != PIXELS_OUTSIDE:
@@ -274,7 +274,7 @@ def reads(p, m, groups, width, reach_words, over_channels, weights):
         total, outside, moved = step(total, outside, moved, count_channels, over_channels, mask)
     total, outside, moved = step(total, outside, moved, p.pool_window, p.stride * row, mask)
     total, outside, moved = step(total, outside, moved, p.pool_window, p.stride * pixel, mask)
-    total, outside, moved = step(total, outside, moved, p.R, kernel_y, mask)
+    total, outside, moved = step(total, outside, moved, p.kernel_rows, kernel_y, mask)
     total, outside, moved = step(total, outside, moved, p.S, kernel_x, mask)
     total, outside, moved = step(total, outside, moved, reach_words, 1, mask)
     total, outside, moved = step(total, outside, moved, held, stride_held, mask)
@@ -379,18 +379,18 @@ def count(p, m, out):
 
     sizes_y, insides_y, _ = along(tiles_y, m[1], y, p.out_h, pitch_y, window_y, p.padding, p.H, words, p.interval)
     sizes_x, insides_x, row_cycles = along(tiles_x, m[2], x, p.out_w, pitch_x, window_x, p.padding, p.W, words, p.interval)
-    images = pixel_passes * p.images
+    images = pixel_passes * p.images * p.sources
     inside, walked = insides_y * insides_x * words, sizes_y * sizes_x * words
 
-    width = window_x * words
+    width, area = window_x * words, window_y * window_x * words
     activation_reads, weight_reads, pixel_words = 0, 0, 0
     full = tiles_k if tiles_k * channels * p.cols == p.K else tiles_k - 1
     for last in range(2):  # all full tiles of channels, then the last one if it is not
         groups, number = (last_groups, tiles_k - full) if last else (channels, full)
         if number:
             pixel_words += number * stored(p, groups, last * (tiles_k - 1) * channels)
-            activation_reads += number * reads(p, m, groups, width, reach_words, reach_stride, False)
-            weight_reads += number * reads(p, m, groups, width, reach_words, reduction, True)
+            activation_reads += number * reads(p, m, groups, width, area, reach_words, reach_stride, False)
+            weight_reads += number * reads(p, m, groups, width, area, reach_words, reduction, True)
     sums = p.channel_groups * y * x * p.pool_window**2
     values = 4 if p.raw else 1
     issues = pixels * sums * reduction * p.steps
@@ -401,7 +401,7 @@ def count(p, m, out):
     out[4] = p.busy
     out[5] = pixels * activation_reads
     out[6] = pixels * weight_reads
-    out[7] = pixel_passes * rows * window_y * window_x * words
+    out[7] = pixel_passes * rows * p.sources * area
     out[8] = sums * rows * values
     out[9] = p.channel_groups * y * x * rows * values
     out[10] = pixels * sums
@@ -424,7 +424,7 @@ def block(p, m, groups, reach_words):
         blocks, held = groups * m[3], m[4]
     elif m[7] == INNER_CHANNELS:
         blocks, held = m[3] * m[4], groups
-    return blocks, p.R * p.S * reach_words * held * p.steps, held
+    return blocks, p.kernel_rows * p.S * reach_words * held * p.steps, held
 
 
 @compiled
@@ -437,7 +437,7 @@ def computing(p, m, groups, reach_words, rows):
 @compiled
 def waits(p, m, reduction, window_y, window_x):
     """Whether loads of weights and of activations wait for the grid: those that fill more than half a buffer."""
-    return m[5] * reduction > p.weight_words // 2, window_y * window_x * p.words > p.activation_words // 2
+    return m[5] * reduction > p.weight_words // 2, p.sources * window_y * window_x * p.words > p.activation_words // 2
 
 
 @compiled
@@ -461,13 +461,14 @@ def bound(p, m, out):
     first_x, length_x, inside_x, _ = span(0, m[2], m[4], p.out_w, pitch_x, window_x, p.padding, p.W)
     last_y, _, _, end_y = span(tiles_y - 1, m[1], m[3], p.out_h, pitch_y, window_y, p.padding, p.H)
     last_x, _, _, end_x = span(tiles_x - 1, m[2], m[4], p.out_w, pitch_x, window_x, p.padding, p.W)
-    first_image = first_n * (inside_y * load_row(inside_x, length_x, p.words, interval) + (length_y - inside_y) * length_x * p.words)
+    first_map = first_n * (inside_y * load_row(inside_x, length_x, p.words, interval) + (length_y - inside_y) * length_x * p.words)
+    first_image, more = p.sources * first_map, (p.sources - 1) * image  # of all maps; loads of further maps
     first_groups = last_groups if tiles_k == 1 else m[5]
     loads, loaded = first_loads(p, m, tiles_k, last_groups, reduction)
-    start = 1 + (loads + 1) * linear + interval * (loaded + first_n * first_y * first_x) + image + first_image + compute - 1
+    start = 1 + (loads + 1) * linear + interval * (loaded + first_n * first_y * first_x) + image + more + first_image + compute - 1
     tail = 3 + interval * (last_n * end_y * end_x * stored(p, last_groups, (tiles_k - 1) * m[5]) - 1)
 
-    channel = 1 + out[18] * linear + interval * out[11] + image_loads * image + image_cycles + tiles * (compute + store) + tail
+    channel = 1 + out[18] * linear + interval * out[11] + image_loads * (image + more) + image_cycles + tiles * (compute + store) + tail
     if p.reader_weights and not p.reader_waits and not waits_weights:
         channel += 2 * linear + interval * (p.reader_weights + p.reader_parameters)
 
@@ -489,10 +490,10 @@ def bound(p, m, out):
             both_cycles = both * first_image
         repeated = channel_passes * repeats(p, tiles_k, last_groups) - loads
         chain += repeated * linear + interval * (out[16] + out[17] * halves - loaded) + number * (compute - 2 - interval * p.linear_words)
-        chain += both * image + both_cycles
+        chain += both * (image + more) + both_cycles
         plain, new_images, image_cycles = plain - number, new_images - both, image_cycles - both_cycles
     if waits_image:
-        chain += image_cycles - first_image + new_images * compute
+        chain += image_cycles - first_image + new_images * (compute + more)
         plain -= new_images
     chain += plain * (compute - 1 - 2 * interval)
 
@@ -529,7 +530,7 @@ def cycles(p, m, scratch):
         interval * (p.store_words - 2),
     )
     parameters = interval * p.cols * (64 // p.operand_bits)
-    images, out_h, out_w, height, width, padding = p.images, p.out_h, p.out_w, p.H, p.W, p.padding
+    images, sources, out_h, out_w, height, width, padding = p.images, p.sources, p.out_h, p.out_w, p.H, p.W, p.padding
     at_k, at_n, at_y, at_x = (3, 0, 1, 2) if m[6] == PIXELS_OUTSIDE else (0, 1, 2, 3)
     low_y, high_y = interior(tiles_y, m[1], m[3], p.out_h, pitch_y, window_y, p.padding, p.H)
     low_x, high_x = interior(tiles_x, m[2], m[4], p.out_w, pitch_x, window_x, p.padding, p.W)
@@ -581,7 +582,7 @@ def cycles(p, m, scratch):
                     request, store_free = send(request, compute_free, store_free, pending, fetch_store, interval)
                     pending = 0
                 request = max(request, compute_free - fetch_image)
-            request += fetch_image + 1 + image_cycles
+            request += sources * (fetch_image + 1 + image_cycles)
         if pending:
             request, store_free = send(request, compute_free, store_free, pending, fetch_store, interval)
         if rows != used_n * used_y * used_x:

@@ -145,9 +145,9 @@ class CostModel:
     @cached_property
     def heldout_error(self) -> float:
         """Mean absolute relative error of complete accelerators' energy, each predicted without its own measurement."""
-        from gatewright.dse.heldout import heldout
+        from gatewright.dse.heldout import energy_mape
 
-        return heldout(self).energy_mape
+        return energy_mape(self)
 
     def without(self, i: int) -> "CostModel":
         """The model that never saw measurement i."""

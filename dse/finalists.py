@@ -110,8 +110,8 @@ def fit_accumulators(integers: IntegerNetwork, config: AcceleratorConfig) -> Acc
     for bits in range(BITS_LEAST, BITS_MOST + 1):
         fitted = config.replace(accumulator_bits=bits)
         try:
-            for layer in integers.layers:
-                check_accumulator(layer, fitted)
+            for i in range(len(integers.layers)):
+                check_accumulator(integers, i, fitted)
         except BadInput:
             continue
         return fitted

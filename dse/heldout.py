@@ -1,8 +1,11 @@
 """The cost model's error on what it never saw: every measured accelerator predicted by a model fitted to the others."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +14,7 @@ from gatewright.dse.features import Part
 from gatewright.dse.fit import Sample, all_parts
 from gatewright.dse.shape import shape
 from gatewright.hw.errors import BadInput
+from gatewright.sim import cache, tools
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,20 @@ def heldout(model: CostModel) -> HeldOut:
     if not rows:
         raise BadInput("Held-out errors need measurements of at least two accelerators with parts in common. Give a larger plan.")
     return HeldOut(tuple(rows), tuple(operators), sum(cycles_wrong(item) for item in model.samples), tuple(alone))
+
+
+def energy_mape(model: CostModel) -> float:
+    """`HeldOut.energy_mape`, remembered on disk: a fit for each accelerator left out takes seconds, and every process asks."""
+    measurements = [json.loads(item.measurement.to_json()) for item in model.samples]
+    key = cache.key(measurements=measurements, sources=_sources(), tools=tools.versions("numpy"))
+    return float(cache.value("heldout", key, lambda: heldout(model).energy_mape))
+
+
+@lru_cache(maxsize=1)
+def _sources() -> list[str]:
+    """Digests of all that a prediction rests on beside measurements."""
+    root = Path(__file__).parent.parent
+    return [cache.digest(path) for folder in ("dse", "hw", "sw") for path in sorted((root / folder).rglob("*.py"))]
 
 
 def cycles_wrong(item: Sample) -> int:

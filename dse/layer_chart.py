@@ -10,6 +10,7 @@ from gatewright.dse.cost import CostModel
 from gatewright.dse.mapper import Mapper
 from gatewright.sim.platforms import fpga
 from gatewright.sim.platforms.chart import LAYER_AXES, Chart, Cost, Value
+from gatewright.sw.layers import Context
 
 SHAPE = tuple(axis.name for axis in LAYER_AXES)
 
@@ -22,7 +23,7 @@ def layers(accelerators: Chart, note: Callable[[str], None] = lambda text: None)
         note(f"Scheduling layers in {operator.name} on {board}")
         built = accelerators.at(board=board, operator=operator.name, rows=config.rows, cols=config.cols)
         for shape in product(plan.channels, plan.channels, plan.sizes, fpga.KERNELS):
-            cycles = mapper.certify(fpga.layer(operator, *shape), config, operator, "latency").cycles
+            cycles = mapper.certify(fpga.layer(operator, *shape), config, Context(operator), "latency").cycles
             rows.append((board, operator.name, *shape, cycles, cycles / built["fmax_mhz"], round(built["luts"])))
     return Chart(
         platform="fpga",

@@ -6,25 +6,28 @@ A layer's cost is predicted with the layer on its own, every load and every wait
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from pydantic import model_validator
 
 from gatewright.dse import memories
 from gatewright.dse.batch import Batch, Integers, mapping_of
 from gatewright.dse.cost import CostModel, Floats, Prediction
 from gatewright.dse.space import BUFFERS
 from gatewright.dse.work import Work
-from gatewright.hw.config import AcceleratorConfig, Operator
+from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.errors import BadInput
 from gatewright.sw.activity import Activity
 from gatewright.sw.counts import count
-from gatewright.sw.layers import Layer, Workload
+from gatewright.sw.layers import Context, FeatureMap, Layer, Workload
 from gatewright.sw.mapping import Mapping, no_mapping
 from gatewright.sw.schedule import Schedule, schedule, tiling
 
 FIRST, MOST = 32, 4096  # mappings evaluated at a time, in the beginning and at most
 READER = "reader"
+SHAPE = {"name": "layer", "inputs": (), "output": "", "unit_weights": False, "relu": False}  # what else a layer has decides its mapping
 Objective = Literal["energy", "latency", "edp"]
 
 
@@ -66,11 +69,11 @@ class Mapper:
     ) -> None:
         self.model, self.images, self.clock_ns, self.memories = model, images, clock_ns, memories
         self.seconds, self.evaluations = seconds, evaluations
-        self._known: dict[tuple[Layer, AcceleratorConfig, Operator | None], Mapping] = {}
+        self._known: dict[tuple[Layer, AcceleratorConfig, Context], Mapping] = {}
 
-    def layer(self, layer: Layer, config: AcceleratorConfig, following: Operator | None) -> Mapping:
-        """The mapping of a layer whose results `following` reads (None: the logits). Raises BadInput if there is no legal one."""
-        key = (layer.replace(name=READER + "s"), config, following)
+    def layer(self, layer: Layer, config: AcceleratorConfig, context: Context) -> Mapping:
+        """The mapping of a layer in its place. Raises BadInput if there is no legal one."""
+        key = (layer.replace(**SHAPE), config, context)
         if key not in self._known:
             self._known[key] = self.certify(*key).mapping
         return self._known[key]
@@ -80,7 +83,7 @@ class Mapper:
         chosen = []
         for i, layer in enumerate(work.layers):
             try:
-                chosen.append(self.layer(layer, config, work.following(i)))
+                chosen.append(self.layer(layer, config, work.context(i)))
             except BadInput as error:
                 raise BadInput(f"Layer {layer.name}: {error}") from None
         return tuple(chosen)
@@ -93,7 +96,7 @@ class Mapper:
         """`activities`: how much the layers' operands move, where the network is trained."""
         return self.model.predict(planned, self.clock_ns, activities)
 
-    def certify(self, layer: Layer, config: AcceleratorConfig, following: Operator | None, objective: Objective = "energy") -> Certified:
+    def certify(self, layer: Layer, config: AcceleratorConfig, context: Context, objective: Objective = "energy") -> Certified:
         """The best of all legal mappings; equal costs go to fewer cycles, then to the first. Raises BadInput if there is none.
 
         Branch and bound: exact costs in the order of lower bounds, until no bound left is below the best cost. A bound has exact counts
@@ -101,10 +104,10 @@ class Mapper:
         """
         started = time.perf_counter()
         points = Batch(self.model, self.images, self.clock_ns, self.memories)
-        points.add(layer, config, following)
+        points.add(layer, config, context)
         legal = points.legal(0)
         if not len(legal):
-            raise BadInput(no_mapping(layer, config, self.images, following))
+            raise BadInput(no_mapping(layer, config, self.images, context))
 
         def costs(rows: Integers, exact: bool) -> tuple[Floats, Floats, Integers]:
             energies, cycles = points.evaluate(np.zeros(len(rows), np.int32), rows, exact)
@@ -129,11 +132,11 @@ class Mapper:
         seconds = time.perf_counter() - started
         return Certified(mapping_of(legal[place]), energy, cycles_best, energy * cycles_best, certified, gap, seconds, len(legal), at)
 
-    def score(self, layer: Layer, config: AcceleratorConfig, mapping: Mapping, following: Operator | None) -> tuple[float, int]:
+    def score(self, layer: Layer, config: AcceleratorConfig, mapping: Mapping, context: Context) -> tuple[float, int]:
         """Energy in pJ and cycles of one layer on its own, for all images of a run."""
-        planned = alone(layer, config, mapping, self.images, following)
+        planned = alone(layer, config, mapping, self.images, context)
         counts = count(planned)
-        energy = self.model.logic_pj(config, Work.of(layer, counts[0], config, following), self.clock_ns)
+        energy = self.model.logic_pj(config, Work.of(layer, counts[0], config, context), self.clock_ns)
         if self.memories:
             accesses = memories.accesses(planned, counts)[0]
             energy += self.memories * memories.energy_pj(config, accesses, counts[0].cycles, self.clock_ns, self.model.memories)
@@ -157,14 +160,44 @@ class Mapper:
         return config
 
 
-def alone(layer: Layer, config: AcceleratorConfig, mapping: Mapping, images: int, following: Operator | None) -> Schedule:
-    """A layer with nothing before it, and after it only a reader of one pixel that sets its output format.
+class Alone(Workload):
+    """A layer with the maps it reads from nowhere, and after it a reader that sets its output format (none: its results are the logits)."""
+
+    context_of_first: Context
+
+    @model_validator(mode="after")
+    def _check(self) -> "Alone":
+        return self  # the maps that the layer reads have no writers here
+
+    def context(self, i: int) -> Context:
+        return Context() if i else self.context_of_first
+
+    @cached_property
+    def maps(self) -> tuple[FeatureMap, ...]:
+        first, around = self.layers[0], self.context_of_first
+        read = [sum(parts) for parts in around.inputs] or [first.C]
+        written = sum((*around.before, first.K, *around.after))
+        found = [FeatureMap(str(k), channels, first.H, first.W, (), (0,)) for k, channels in enumerate(read)]
+        found.append(FeatureMap(first.name, written, first.out_h, first.out_w, (0,), (1,) * (len(self.layers) > 1)))
+        found += [FeatureMap(layer.name, layer.K, layer.out_h, layer.out_w, (1,), ()) for layer in self.layers[1:]]
+        return tuple(found)
+
+    def sources(self, i: int) -> tuple[int, ...]:
+        return (len(self.maps) - 2,) if i else tuple(range(self.target(0)))
+
+    def target(self, i: int) -> int:
+        return len(self.maps) - len(self.layers) + i
+
+
+def alone(layer: Layer, config: AcceleratorConfig, mapping: Mapping, images: int, context: Context) -> Schedule:
+    """A layer with nothing before it, and after it only a reader of one pixel of its channels.
 
     Layer 0's counts are those of the layer as a network's first. So are its cycles, unless what follows has so many weights that loading
     them holds up layer 0's last results.
     """
-    if following is None:
-        return schedule(Workload(name=layer.name, layers=(layer,)), config, (mapping,), images)
-    size = max(layer.out_h, layer.out_w)
-    reader = Layer(name=READER, operator=following, C=layer.K, K=1, H=layer.out_h, W=layer.out_w, stride=size)
-    return schedule(Workload(name=layer.name, layers=(layer, reader)), config, (mapping, Mapping()), images)
+    layers, after = [layer], context.output
+    if after is not None:
+        size = max(layer.out_h, layer.out_w)
+        layers.append(Layer(name=READER, operator=after, C=layer.K, K=1, H=layer.out_h, W=layer.out_w, stride=size))
+    work = Alone(name=layer.name, layers=tuple(layers), context_of_first=context)
+    return schedule(work, config, (mapping, Mapping())[: len(layers)], images)

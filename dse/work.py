@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.instructions import OutputMode
 from gatewright.sw.activity import Activity
 from gatewright.sw.counts import Counts
-from gatewright.sw.layers import Layer
+from gatewright.sw.layers import Context, Layer
+from gatewright.sw.mapping import Mapping, Tiling
 from gatewright.sw.schedule import Schedule
 
 BASIS = (
@@ -51,14 +51,12 @@ class Work:
     activity: Activity | None = None
 
     @classmethod
-    def of(
-        cls, layer: Layer, counts: Counts, config: AcceleratorConfig, following: Operator | None, activity: Activity | None = None
-    ) -> "Work":
-        """`following`: the next layer's operator, None after the last, whose results are raw."""
-        lanes = config.lanes(layer.operator)
-        one_bit = following is not None and following.activation_bits == 1
-        mode = OutputMode.RAW if following is None else OutputMode.SIGN if one_bit else OutputMode.REQUANTISE
-        return cls(layer.operator, counts, layer.C / (lanes * ceil(layer.C / lanes)), mode, activity)
+    def of(cls, layer: Layer, counts: Counts, config: AcceleratorConfig, context: Context, activity: Activity | None = None) -> "Work":
+        """A layer in its place."""
+        tile, after = Tiling(layer, config, Mapping(), 1, context), context.output
+        mode = OutputMode.RAW if after is None else OutputMode.SIGN if after.activation_bits == 1 else OutputMode.REQUANTISE
+        filled = sum(map(sum, tile.inputs)) / (len(tile.inputs) * tile.words * tile.lanes)
+        return cls(layer.operator, counts, filled, mode, activity)
 
     @property
     def useful(self) -> float:
@@ -105,4 +103,4 @@ def works(schedule: Schedule, counts: Sequence[Counts], activities: Sequence[Act
     work, config = schedule.workload, schedule.config
     known = activities or [None] * len(work.layers)
     rows = enumerate(zip(work.layers, counts, known, strict=True))
-    return tuple(Work.of(layer, n, config, work.following(i), activity) for i, (layer, n, activity) in rows)
+    return tuple(Work.of(layer, n, config, work.context(i), activity) for i, (layer, n, activity) in rows)

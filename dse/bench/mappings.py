@@ -10,7 +10,7 @@ from gatewright.dse.bench.base import Benchmark, Row, equal, race
 from gatewright.dse.cost import CostModel
 from gatewright.dse.mapper import Mapper
 from gatewright.hw.config import AcceleratorConfig, integer
-from gatewright.sw.layers import Layer
+from gatewright.sw.layers import Context, Layer
 
 I8 = integer(8)
 ROUNDS = 3
@@ -41,7 +41,7 @@ def problems(tiny: bool) -> list[tuple[Layer, AcceleratorConfig]]:
 def run(tiny: bool) -> tuple[list[Row], str]:
     model, pairs, draw = CostModel.default(), problems(tiny), np.random.default_rng(3)
     batch, mapper = Batch(model), Mapper(model)
-    legal = [batch.legal(batch.add(layer, config, I8)) for layer, config in pairs]
+    legal = [batch.legal(batch.add(layer, config, Context(I8))) for layer, config in pairs]
 
     def points(number: int) -> tuple[np.ndarray, np.ndarray]:
         """Random legal mappings of random problems."""
@@ -54,7 +54,7 @@ def run(tiny: bool) -> tuple[list[Row], str]:
 
     def slow() -> list[tuple[float, int]]:
         chosen = ((*pairs[i], mapping_of(row)) for i, row in zip(*few, strict=True))
-        return [mapper.score(layer, config, mapping, I8) for layer, config, mapping in chosen]
+        return [mapper.score(layer, config, mapping, Context(I8)) for layer, config, mapping in chosen]
 
     costs = slow()
     energies, cycles = batch.evaluate(*few)

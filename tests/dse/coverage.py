@@ -14,7 +14,7 @@ from gatewright.hw.instructions import BLOCK_LEVELS, BUFFER_BITS, LEVELS, Opcode
 from gatewright.sw.schedule import Instruction, Schedule
 
 Place = tuple[int, ...]
-# A product: image, output row and column, channel; row and column of the padded input, kernel row and column, word.
+# A product: image, output row and column, channel; row and column of the pooling window, kernel row and column, word of all maps.
 Product = tuple[int, int, int, int, int, int, int, int, int]
 
 
@@ -28,7 +28,9 @@ class Walk:
     written: Counter[Place] = field(default_factory=Counter)
     weights: dict[int, list[Place]] = field(default_factory=dict)  # address: (channel group, kernel row, kernel column, word)
     windows: dict[int, Place] = field(default_factory=dict)  # grid row: image, row and column of the tile where its window starts
-    activations: list[dict[int, Place]] = field(default_factory=list)  # of each grid row: address: (image, row, column, word)
+    activations: list[dict[int, Place]] = field(default_factory=list)  # of each grid row: address: (image, row, column, word of all maps)
+
+    loads: int = 0
 
     def run(self) -> "Walk":
         """Instructions in order; stores take results at once, since the next tile uses the other half of the buffer."""
@@ -56,9 +58,9 @@ class Walk:
         layer, t = self.schedule.workload.layers[0], self.schedule.tiling(0)
         block = next(b for b in self.schedule.blocks if b.region.address == f["address"] and b.kind == "weights")
         assert f["length"] == block.region.words
-        columns, words = f["last_bank"] + 1, t.reach.words
+        columns, words, rows = f["last_bank"] + 1, t.reach.words, max(layer.R, len(t.inputs))
         for i in range(f["length"] // columns):
-            group, pair = divmod(i, layer.R * layer.S * words)
+            group, pair = divmod(i, rows * layer.S * words)
             r, rest = divmod(pair, layer.S * words)
             self.weights[(f["base"] + i) % self.schedule.config.weight_words] = [
                 (block.first + group, r, *divmod(rest, words), column) for column in range(columns)
@@ -72,7 +74,9 @@ class Walk:
     def load_activations(self, f: dict[str, int]) -> None:
         layer, depth = self.schedule.workload.layers[0], self.schedule.config.activation_words
         words = f["last_word"] + 1
-        start = f["address"] - self.schedule.maps[0].address
+        sources = self.schedule.workload.sources(0)
+        number, self.loads = self.loads % len(sources), self.loads + 1  # a tile loads all maps, one after the other
+        start = f["address"] - self.schedule.maps[sources[number]].address
         image, rest = divmod(start, f["n_stride"])
         top, left = rest // f["y_stride"] - f["top"], rest % f["y_stride"] // words - f["left"]
         for n, y, x in product(range(f["last_n"] + 1), range(f["last_y"] + 1), range(f["last_x"] + 1)):
@@ -85,11 +89,12 @@ class Walk:
                 if n == wn and 0 <= y - wy < f["window_y"] and 0 <= x - wx < f["window_x"]:
                     place = f["base"] + ((y - wy) * f["window_x"] + x - wx) * words
                     for word in range(words):
-                        self.activations[row][(place + word) % depth] = (image + n, top + y, left + x, word)
+                        self.activations[row][(place + word) % depth] = (image + n, top + y, left + x, number * words + word)
 
     def compute(self, f: dict[str, int]) -> dict[tuple[int, int], list[Product]]:
         """What is summed for each grid row and each place (in groups of `cols` bits) of the output buffer."""
-        config, firsts, limit = self.schedule.config, self.schedule.tiling(0).reach.firsts, 1 << BUFFER_BITS
+        config, t, limit = self.schedule.config, self.schedule.tiling(0), 1 << BUFFER_BITS
+        maps = len(self.schedule.workload.sources(0))
         counts = [f[f"last{level}"] + 1 for level in range(LEVELS)]
         sums: dict[tuple[int, int], list[Product]] = {}
         at = {"activation": f["activation_base"], "weight": f["weight_base"], "output": f["output_base"]}
@@ -107,18 +112,20 @@ class Walk:
                 held = at["activation"] % config.activation_words
                 summed = sums.setdefault((row, (place + row * f["output_stride_row"]) % limit), [])
                 for group, r, s, w, column in self.weights[at["weight"] % config.weight_words]:
-                    channel, word = group * config.cols + column, firsts[group] + w
+                    source, kernel_row = (r, 0) if maps > 1 else (0, r)
+                    channel, word = group * config.cols + column, source * t.words + t.reach.firsts[group] + w
                     if word not in words_of(self.schedule, channel):
-                        continue  # lanes of other groups: weights that add nothing to whatever lies there
+                        continue  # unread lanes, or of other groups: weights that add nothing to whatever lies there
                     n, y, x, found = self.activations[row][held]
                     assert found == word
-                    summed.append((n, channel, y, x, r, s, word, *index[3:5]))
+                    summed.append((n, channel, y, x, kernel_row, s, word, *index[3:5]))
         return sums
 
     def store(self, f: dict[str, int], instruction: Instruction, sums: dict[tuple[int, int], list[Any]]) -> None:
         """Results of a tile to their pixels; which results these are follows from where they lie."""
         layer, t = self.schedule.workload.layers[0], self.schedule.tiling(0)
-        per_row, start = self.schedule.config.output_bits // self.schedule.config.cols, self.schedule.maps[1].address
+        per_row = self.schedule.config.output_bits // self.schedule.config.cols
+        start = self.schedule.maps[self.schedule.workload.target(0)].address
         names = ("n", "tile_y", "tile_x", "y", "x")
         rows_yx = (f["last_tile_y"] + 1) * (f["last_tile_x"] + 1)
         for n, ty, tx, y, x in product(*(range(f[f"last_{name}"] + 1) for name in names)):
@@ -141,11 +148,18 @@ class Walk:
                     self.made[(image, out_y, out_x, k, pool_y, pool_x, r, s, c)] += 1
 
 
-def words_of(schedule: Schedule, channel: int) -> range:
-    """Words of a pixel that hold an input of an output channel."""
-    layer = schedule.workload.layers[0]
-    lanes, first = schedule.config.lanes(layer.operator), channel // (layer.K // layer.groups) * layer.group_channels
-    return range(first // lanes, (first + layer.group_channels - 1) // lanes + 1)
+def words_of(schedule: Schedule, channel: int) -> set[int]:
+    """Words of a pixel, counted over all maps, that hold an input of an output channel."""
+    layer, lanes = schedule.workload.layers[0], schedule.config.lanes(schedule.workload.layers[0].operator)
+    words: list[int] = []
+    start = 0
+    for parts in schedule.tiling(0).inputs:
+        for channels in parts:
+            words += [start + c // lanes for c in range(channels)]
+            start = words[-1] + 1
+    first = channel // (layer.K // layer.groups) * layer.group_channels
+    mine = range(first, first + layer.group_channels)
+    return {words[layer.gather[c] if layer.gather else c] for c in mine}
 
 
 def complaint(schedule: Schedule) -> str | None:
@@ -162,6 +176,6 @@ def complaint(schedule: Schedule) -> str | None:
     )
     if walk.made != wanted:
         return f"{len(wanted - walk.made)} products are missing, {len(walk.made - wanted)} are too many"
-    if walk.written != Counter((*pixel, word) for pixel in pixels for word in range(t.pixel_words)):
+    if walk.written != Counter((*pixel, t.words_before + word) for pixel in pixels for word in range(t.own_words)):
         return "a word of the results is not written once"
     return None

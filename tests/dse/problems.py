@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -78,9 +79,10 @@ def random_problem(rng: np.random.Generator, largest: int = 11) -> Problem:
     images, context = int(rng.integers(1, 5)), Context(following)
     if rng.integers(3) == 0:
         for _ in range(TRIES):
-            joined, surroundings = random_join(rng, layer, config, following)
-            if not Tiling(joined, config, Mapping(), images, surroundings).layer_rule():
-                return Problem(joined, config, images, surroundings)
+            with suppress(BadInput):  # the pooling window is larger than what is left
+                joined, surroundings = random_join(rng, layer, config, following)
+                if not Tiling(joined, config, Mapping(), images, surroundings).layer_rule():
+                    return Problem(joined, config, images, surroundings)
     return Problem(layer, config, images, context)
 
 
@@ -172,7 +174,7 @@ def features(problem: Problem, mapping: Mapping, schedule: Schedule) -> Counter[
         "maps of several words": len(t.inputs) > 1 and t.words > 1,
         "a map of parts": len(t.inputs[0]) > 1,
         "channels in another order": list(layer.gather) != sorted(layer.gather),
-        "channels left unread": bool(layer.gather) and layer.C < sum(map(sum, t.inputs)),
+        "channels left unread": bool(layer.gather) and sum(map(sum, t.inputs)) > layer.C,
         "a sum of maps": len(t.inputs) == 2 and 1 < layer.groups == layer.K == layer.C // 2,
         "a part of a map": bool(problem.context.before or problem.context.after),
         "tiles of every axis": min(y, x, k) > 1,

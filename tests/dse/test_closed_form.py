@@ -14,7 +14,7 @@ from gatewright.hw.errors import BadInput
 from gatewright.sw import cycles
 from gatewright.sw.counts import count
 from gatewright.sw.cycles import POST, TOKEN
-from gatewright.sw.layers import Layer
+from gatewright.sw.layers import Context, Layer
 from gatewright.sw.mapping import Mapping
 from gatewright.sw.schedule import Schedule
 from tests.dse.problems import Problem, cost, drawn, features, problems
@@ -35,7 +35,7 @@ def wanted(schedule: Schedule) -> list[int]:
 def complaints(model: CostModel, rng: np.random.Generator, problem: Problem, found: Counter[str]) -> list[str]:
     """Where points of a problem differ from their instructions' counts, in any number, their energy or their bound."""
     points, batch = drawn(rng, problem, 4), Batch(model, problem.images, memories=0.7)
-    batch.add(problem.layer, problem.config, problem.following)
+    batch.add(problem.layer, problem.config, problem.context)
     if not points:
         return []
     rows, which = np.array([row_of(mapping) for mapping, _ in points]), np.zeros(len(points), int)
@@ -61,7 +61,7 @@ def check(model: CostModel, seed: int, number: int, record_property: pytest.Fixt
     assert wrong == []
     record_property("table", ("points whose counts, cycles and energy are exact", sorted(found.items())))
     assert [feature for feature, times in found.items() if times < 3] == []
-    assert len(found) == 29
+    assert len(found) == 37
 
 
 def test_counts_cycles_and_energy_are_exact(model: CostModel, record_property: pytest.FixtureRequest) -> None:
@@ -85,7 +85,7 @@ def test_the_legal_mappings_in_their_order(model: CostModel) -> None:
     total = 0
     for _, problem in problems(2, 60):
         batch = Batch(model, problem.images)
-        batch.add(problem.layer, problem.config, problem.following)
+        batch.add(problem.layer, problem.config, problem.context)
         assert [mapping_of(row) for row in batch.legal(0)] == problem.legal
         total += len(problem.legal)
     assert total > 2000
@@ -96,7 +96,7 @@ def test_legality_of_any_mapping(model: CostModel) -> None:
     outcomes: Counter[bool] = Counter()
     for rng, problem in problems(3, 60):
         batch = Batch(model, problem.images)
-        batch.add(problem.layer, problem.config, problem.following)
+        batch.add(problem.layer, problem.config, problem.context)
         for _ in range(20):
             most = (4, 6, 6, 8, 8, 6)
             sizes = [1 if rng.integers(3) else int(rng.integers(1, m + 1)) for m in most]
@@ -130,7 +130,7 @@ def test_threads_change_nothing(model: CostModel) -> None:
     config = AcceleratorConfig(rows=4, cols=4, operators=(integer(8),), activation_words=512)
     batch = Batch(model)
     for k in (4, 20):
-        batch.add(Layer(name="a", operator=integer(8), C=8, K=k, H=12, W=9, R=3, S=3, padding=1), config, integer(8))
+        batch.add(Layer(name="a", operator=integer(8), C=8, K=k, H=12, W=9, R=3, S=3, padding=1), config, Context(integer(8)))
     legal = [batch.legal(i) for i in range(2)]
     which = np.repeat([0, 1], [len(rows) for rows in legal])
     mixed = np.random.default_rng(0).permutation(len(which))
@@ -143,7 +143,7 @@ def test_threads_change_nothing(model: CostModel) -> None:
 def test_an_operator_the_grid_lacks_is_refused(model: CostModel) -> None:
     config = AcceleratorConfig(rows=2, cols=2, operators=(integer(8),))
     with pytest.raises(BadInput, match="The grid has no operator int4"):
-        Batch(model).add(Layer(name="a", operator=integer(4), C=2, K=2), config, None)
+        Batch(model).add(Layer(name="a", operator=integer(4), C=2, K=2), config, Context())
 
 
 def test_a_model_in_which_cycles_give_energy_back_is_refused(model: CostModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +151,7 @@ def test_a_model_in_which_cycles_give_energy_back_is_refused(model: CostModel, m
     weights = CostModel.weights
     monkeypatch.setattr(CostModel, "weights", lambda *given: -weights(*given))
     with pytest.raises(BadInput, match="a cycle costs -.* less than nothing"):
-        Batch(model).add(Layer(name="a", operator=integer(8), C=2, K=2), config, None)
+        Batch(model).add(Layer(name="a", operator=integer(8), C=2, K=2), config, Context())
 
 
 def test_rows_of_integers_are_mappings() -> None:

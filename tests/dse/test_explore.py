@@ -48,6 +48,7 @@ accuracy_min = 0.3
 [search]
 trials = 4
 generation = 2
+workers = 1
 epochs = 1
 finalists = 1
 final_epochs = 2
@@ -156,12 +157,12 @@ def test_the_reports_numbers(short: tuple[Path, dict[str, Any]]) -> None:
     assert len(trials_info(trials)) == len(trials)
 
 
-def test_a_run_goes_on_as_it_began(short: tuple[Path, dict[str, Any]]) -> None:
+def test_a_run_goes_on_as_it_began(short: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     folder, _ = short
-    other = CONFIG.replace("epochs = 1", "epochs = 3", 1)
-    status, _, errors = explore(folder.parents[1], other, "--resume", folder.name, name="other.toml")
-    assert status == 2
-    assert "was started with search.epochs = 1, and now it is 3" in errors
+    monkeypatch.chdir(folder.parents[1])
+    Path("other.toml").write_text(CONFIG.replace("epochs = 1", "epochs = 3", 1))
+    assert main.main(["explore", "other.toml", "--resume", folder.name, "--quiet"]) == 2
+    assert "was started with search.epochs = 1, and now it is 3" in capsys.readouterr().err
 
 
 def heed_interrupts() -> None:
@@ -192,7 +193,7 @@ def test_an_interrupted_run_resumes(short: tuple[Path, dict[str, Any]], tmp_path
     assert process.returncode == 130, errors
     assert "Go on with: gatewright explore short.toml --resume runs/short-1" in errors
     assert "Traceback" not in errors
-    status, result, errors = explore(tmp_path, CONFIG, "--resume", "runs/short-1")
+    status, result, errors = explore(tmp_path, CONFIG.replace("workers = 1", "workers = 2"), "--resume", "runs/short-1")
     assert status == 0, errors
     assert result["best"] == short[1]["best"]
     trials = [json.loads((folder / "trials.json").read_text()) for folder in (short[0], database.parent)]
@@ -211,8 +212,12 @@ def test_an_interrupted_run_resumes(short: tuple[Path, dict[str, Any]], tmp_path
         ('"bw4"', '"fp16"', 2, "fp16 is measured as a block of its own and cannot run on a grid"),
     ],
 )  # fmt: skip
-def test_bad_input(tmp_path: Path, old: str, new: str, status: int, text: str) -> None:
-    got, _, errors = explore(tmp_path, CONFIG.replace(old, new, 1), "--quiet")
+def test_bad_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, old: str, new: str, status: int, text: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GATEWRIGHT_DATA", raising=False)
+    Path("short.toml").write_text(CONFIG.replace(old, new, 1))
+    got = main.main(["explore", "short.toml", "--quiet"])
+    errors = capsys.readouterr().err
     assert got == status, errors
     assert re.search(text, errors), errors
     assert errors.count("\n") == 1

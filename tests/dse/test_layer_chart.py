@@ -13,6 +13,7 @@ from gatewright.sim.platforms import fpga, store
 from gatewright.sim.platforms.chart import Axis, Chart, Cost, Provenance
 from gatewright.sim.platforms.lines import Line, Lines
 from gatewright.sw.counts import count
+from gatewright.sw.layers import Context
 from gatewright.sw.mapping import mappings
 
 CONFIG = AcceleratorConfig(rows=2, cols=2, operand_bits=32, operators=(xnor(),), weight_words=512, parameter_words=64)
@@ -40,7 +41,8 @@ def test_latency_is_the_least_of_all_mappings_over_the_clock(monkeypatch: pytest
     for operator, k, kernel in product((xnor(), integer(4)), (16, 32), (1, 3)):
         config = CONFIG.replace(operators=(operator,))
         work = fpga.layer(operator, 32, k, 3, kernel)
-        every = [count(alone(work, config, mapping, 1, Context(operator)))[0].cycles for mapping in mappings(work, config, 1, Context(operator))]
+        context = Context(operator)
+        every = [count(alone(work, config, mapping, 1, context))[0].cycles for mapping in mappings(work, config, 1, context)]
         found = made.at(board="bench", operator=operator.name, C=32, K=k, size=3, kernel=kernel)
         assert found == {"cycles": min(every), "latency_us": pytest.approx(min(every) / 24), "luts": 200}
 

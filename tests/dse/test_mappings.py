@@ -66,9 +66,10 @@ def compulsory(problem: Problem) -> dict[str, int]:
         for out, kernel, size in ((layer.out_h, layer.R, layer.H), (layer.out_w, layer.S, layer.W))
     )
     least = ceil(layer.group_channels / config.lanes(layer.operator))  # words of a pixel that one output channel needs
+    held = sum(ceil(channels / config.lanes(layer.operator)) for parts in t.inputs for channels in parts)
     return {
         "weight_writes": layer.K * layer.R * layer.S * least,
-        "image_words": problem.images * len(rows) * len(columns) * (t.words if layer.groups == 1 else least),
+        "image_words": problem.images * len(rows) * len(columns) * (held if layer.groups == 1 and not layer.gather else least),
         "stored_words": ceil(problem.images * layer.out_h * layer.out_w * layer.K * t.group_span / config.operand_bits),
     }
 
@@ -78,7 +79,7 @@ def compulsory(problem: Problem) -> dict[str, int]:
 def test_no_faster_than_the_grid_and_no_less_traffic_than_the_tensors(seed: int) -> None:
     for problem, mapping, _ in accepted(seed, 3, 12):
         batch, which, row = Batch(CostModel.default(), problem.images), np.zeros(1, int), np.array([row_of(mapping)])
-        batch.add(problem.layer, problem.config, problem.following)
+        batch.add(problem.layer, problem.config, problem.context)
         numbers = dict(zip(NUMBERS, batch.numbers(which, row)[0].tolist(), strict=True))
         config, operator = problem.config, problem.layer.operator
         peak = config.rows * config.cols * config.lanes(operator) / operator.steps
