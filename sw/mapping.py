@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise, product
 from math import ceil, prod
 from typing import Literal, get_args
@@ -48,6 +48,35 @@ class Reach:
     stride: int
 
 
+@lru_cache(4096)
+def _lanes_of(inputs: tuple[tuple[int, ...], ...], gather: tuple[int, ...], lanes: int) -> np.ndarray:
+    """See `Tiling.lanes_of`."""
+    places: list[np.ndarray] = []
+    word = 0
+    for channels in (part for parts in inputs for part in parts):
+        places.append(word * lanes + np.arange(channels))
+        word += ceil(channels / lanes)
+    every = np.concatenate(places)
+    found = every[list(gather)] if gather else every
+    found.flags.writeable = False
+    return found
+
+
+@lru_cache(4096)
+def _spans(
+    inputs: tuple[tuple[int, ...], ...], gather: tuple[int, ...], lanes: int, outputs: int, groups: int, cols: int
+) -> tuple[tuple[int, ...], int]:
+    """Of each column group the first word of a pixel that its columns need; and how many words the one that needs most spans."""
+    words_in_map = sum(ceil(channels / lanes) for channels in inputs[0])
+    words = (_lanes_of(inputs, gather, lanes) // lanes % words_in_map).reshape(groups, -1)
+    least, most = words.min(axis=1), words.max(axis=1)  # of each group of channels
+    group = np.arange(outputs) // (outputs // groups)
+    starts = range(0, outputs, cols)
+    firsts = tuple(int(least[group[k : k + cols]].min()) for k in starts)
+    ends = (int(most[group[k : k + cols]].max()) + 1 for k in starts)
+    return firsts, max(end - first for first, end in zip(firsts, ends, strict=True))
+
+
 @dataclass(frozen=True)
 class Tiling:
     """The numbers that follow from a layer, its place in the network, a configuration and a mapping."""
@@ -63,16 +92,16 @@ class Tiling:
         """The operator that reads the results; None for the last layer, whose results are raw."""
         return self.context.output
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[tuple[int, ...], ...]:
         """Of each map the layer reads the channels of each of its parts, which begin with a word."""
         return self.context.inputs or ((self.layer.C,),)
 
-    @property
+    @cached_property
     def lanes(self) -> int:
         return self.config.lanes(self.layer.operator)
 
-    @property
+    @cached_property
     def words(self) -> int:
         """Activation words of a pixel of each map read."""
         return sum(ceil(channels / self.lanes) for channels in self.inputs[0])
@@ -87,16 +116,10 @@ class Tiling:
         """Rows of the kernel; where several maps are read, each stands for a row of a kernel of one column."""
         return len(self.inputs) if len(self.inputs) > 1 else self.layer.R
 
-    @cached_property
+    @property
     def lanes_of(self) -> np.ndarray:
         """Of each input channel the lane it lies in, counted over all words of a pixel and from map to map, int64 [C]."""
-        places: list[np.ndarray] = []
-        word = 0
-        for channels in (part for parts in self.inputs for part in parts):
-            places.append(word * self.lanes + np.arange(channels))
-            word += ceil(channels / self.lanes)
-        every = np.concatenate(places)
-        return every[list(self.layer.gather)] if self.layer.gather else every
+        return _lanes_of(self.inputs, self.layer.gather, self.lanes)
 
     @property
     def channel_groups(self) -> int:
@@ -108,12 +131,8 @@ class Tiling:
 
         Several resident column groups are walked by a loop of one stride; where their words do not lie so, all words are read.
         """
-        layer, cols, size = self.layer, self.config.cols, self.layer.group_channels
-        words = (self.lanes_of // self.lanes % self.words).reshape(layer.groups, size)
-        groups = np.arange(layer.K) // (layer.K // layer.groups)  # of each output channel
-        spans = [words[groups[k : k + cols]] for k in range(0, layer.K, cols)]
-        firsts = tuple(int(span.min()) for span in spans)
-        most = max(int(span.max()) + 1 - first for first, span in zip(firsts, spans, strict=True))
+        layer = self.layer
+        firsts, most = _spans(self.inputs, layer.gather, self.lanes, layer.K, layer.groups, self.config.cols)
         strides = {b - a for a, b in pairwise(firsts)}
         if self.mapping.channels == 1 or len(strides) <= 1:
             return Reach(firsts, most, strides.pop() if len(strides) == 1 else 0)

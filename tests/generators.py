@@ -180,7 +180,7 @@ def random_graph(config: AcceleratorConfig, *seed: int) -> Case:
             operator = operators[int(rng.integers(len(operators)))]
             layers.append(_reading(rng, f"layer{i}", operator, config, maps))
             shape = layers[-1].K, layers[-1].out_h, layers[-1].out_w
-            beside = [name for name, parts in maps.items() if name != IMAGE and parts[0][1:] == shape[1:] and rng.integers(5) == 0]
+            beside = [name for name, parts in maps.items() if name != IMAGE and parts[0][1:] == shape[1:] and rng.integers(2)]
             unread = [name for name in beside if not any(name in layer.inputs for layer in layers)]
             if unread:
                 layers[-1] = layers[-1].replace(output=unread[0])
@@ -200,7 +200,9 @@ def _reading(
     rng: np.random.Generator, name: str, operator: Operator, config: AcceleratorConfig, maps: dict[str, list[tuple[int, int, int]]]
 ) -> Layer:
     """A layer that reads one or more of `maps` (each the shapes of its parts), some channels or all, in order or not."""
-    first = list(maps)[int(rng.integers(max(0, len(maps) - 3), len(maps)))]
+    joint = [name for name, parts in maps.items() if len(parts) > 1]
+    recent = joint if joint and rng.integers(2) else list(maps)[-3:]
+    first = recent[int(rng.integers(len(recent)))]
     alike = [m for m, parts in maps.items() if parts == maps[first] and m != first and rng.integers(4)]
     inputs = (first, *rng.permutation(alike)[: int(rng.integers(0, 3))].tolist())
     parts, (_, h, w) = [part[0] for m in inputs for part in maps[m]], maps[first][0]
