@@ -5,7 +5,7 @@ Activations between modules are integer codes in floating-point tensors. In eval
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, pairwise
 
 import torch
@@ -208,12 +208,14 @@ class Gather(nn.Module):
 class QuantisedNetwork(nn.Module):
     """The layers of a workload with the feature maps between them.
 
-    Input: codes [N, C, H, W] of the operator that reads the image; see `gatewright.sw.data.encode`.
+    Input: codes [N, C, H, W] of the operator that reads the image; see `gatewright.sw.data.encode`. `begin`: what training does first,
+    with codes of training images, where the weights are imported and normalisation is to fit them.
     """
 
     def __init__(self, workload: Workload, seed: int = 0) -> None:
         super().__init__()
         self.workload = workload
+        self.begin: Callable[[Tensor], None] | None = None
         generator = torch.Generator().manual_seed(seed)
         number = range(len(workload.layers))
         self.layers = nn.ModuleList(OperatorConv2d(workload.layers[i], workload.following(i), generator) for i in number)

@@ -18,6 +18,7 @@ from gatewright.sw.data import Dataset, encode
 from gatewright.sw.models import Architecture, network
 from gatewright.sw.modules import QuantisedNetwork
 
+BEGINNING = 256  # training images that imported weights are quantised by
 SETTLING = 2048  # training images whose statistics evaluation uses: enough for means within 2% of a standard deviation
 
 
@@ -62,6 +63,8 @@ class Training:
         self.labels = torch.from_numpy(dataset.train.labels)
         self.validation = encode(operator, dataset.validation.images, dataset.maximum)
         self.batches = math.ceil(len(self.labels) / recipe.batch)
+        if self.model.begin:
+            self.model.begin(self.codes[:BEGINNING])
         self.optimiser = torch.optim.Adam(self.model.parameters(), lr=recipe.learning_rate)
         self.history: tuple[Epoch, ...] = ()
 

@@ -48,7 +48,7 @@ class Arrangement:
     def unique(self, path: str) -> str:
         """`path`, or with a number behind it where that is taken."""
         name, count = path, 0
-        while name in self.names or name == IMAGE and self.names:
+        while name in self.names or (name == IMAGE and self.names):
             count += 1
             name = f"{path}_{count}"
         return name

@@ -1,4 +1,4 @@
-"""Equal networks with fewer steps: batch norm goes into the layer before it, ReLU next to what computes, pooled logits behind the pooling."""
+"""Equal networks with fewer steps: batch norm goes into the layer before it, ReLU next to what computes, pooling before the logits."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -44,7 +44,7 @@ def _affine(network: FloatNetwork, step: Step) -> dict[str, tuple[Step, ...]] | 
     """Into the layer before, or a depthwise convolution of its own."""
     if not isinstance(step, Affine):
         return None
-    before = (_only(network, step) or [None])[0]
+    before = next(iter(_only(network, step) or ()), None)
     scale, shift = step.scale.double(), step.shift.double()
     match before:
         case Convolution() | Dense():
@@ -63,7 +63,7 @@ def _relu(network: FloatNetwork, step: Step) -> dict[str, tuple[Step, ...]] | No
     """Before the greatest of a window, a pick and a concatenation, where what they read is then clamped as it is made."""
     if not isinstance(step, Relu):
         return None
-    before = (_only(network, step) or [None])[0]
+    before = next(iter(_only(network, step) or ()), None)
     if isinstance(before, Relu) and (before.low, step.low) == (0.0, 0.0):
         return {before.output: (replace(before, limit=min(before.limit, step.limit), output=step.output),), step.output: ()}
     movable = isinstance(before, Pick | Concat) or (isinstance(before, Pool) and before.kind == "max")
@@ -79,11 +79,11 @@ def _logits(network: FloatNetwork, step: Step) -> dict[str, tuple[Step, ...]] | 
     """An average of 1 x 1 convolutions is the convolution of an average; any other average is a convolution too."""
     if step.output != network.output or not isinstance(step, Pool) or step.kind != "average":
         return None
-    before = (_only(network, step) or [None])[0]
+    before = next(iter(_only(network, step) or ()), None)
     if isinstance(before, Convolution) and before.weight.shape[2:] == (1, 1) and (before.stride, before.padding) == (1, 0):
         pooled = replace(step, inputs=before.inputs, output=f"{step.output}.pooled")
         return {before.output: (), step.output: (pooled, replace(before, inputs=(pooled.output,), output=step.output))}
     channels, size = network.shapes[step.inputs[0]][0], step.window
-    weight = torch.full((channels, 1, size, size), 1 / size**2)
-    settings = {"weight": weight, "bias": torch.zeros(channels), "stride": step.stride, "groups": channels}
-    return {step.output: (Convolution(path=step.path, inputs=step.inputs, output=step.output, **settings),)}
+    weight, bias = torch.full((channels, 1, size, size), 1 / size**2), torch.zeros(channels)
+    own = Convolution(path=step.path, inputs=step.inputs, output=step.output, weight=weight, bias=bias, stride=step.stride, groups=channels)
+    return {step.output: (own,)}

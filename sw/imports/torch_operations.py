@@ -345,9 +345,9 @@ def cat(call: Call, tensors: Any, dim: int = 0) -> Any:
     if dim % 4 != 1 or len({n.shape[2:] for n in numbers}) > 1:
         shapes = ", ".join(str(tuple(n.shape)) for n in numbers)
         raise call.refuse(f"maps are joined by their channels (dim=1) and must have one size; got dim={dim} of {shapes}")
-    names = [call.map(x)[0] for x in tensors]
-    shapes = [call.values.shape(name) for name in names]
-    return Elements(call.values.emit(Concat, call.path, names, (sum(s[0] for s in shapes), *shapes[0][1:])))
+    maps = [call.map(x) for x in tensors]
+    _, height, width = maps[0][1]
+    return Elements(call.values.emit(Concat, call.path, [name for name, _ in maps], (sum(s[0] for _, s in maps), height, width)))
 
 
 FUNCTIONS: dict[str, Handler] = {
@@ -396,12 +396,12 @@ FUNCTIONS: dict[str, Handler] = {
 }
 
 # What only moves elements: done on their numbers as PyTorch does it on the elements.
-VIEWS = frozenset(
-    "flatten view reshape permute transpose swapaxes swapdims movedim moveaxis contiguous clone unsqueeze squeeze unflatten narrow select "
-    "chunk split tensor_split unbind getitem stack index_select channel_shuffle native_channel_shuffle flip roll t view_as reshape_as".split()
-)
-# What asks for a shape.
-QUESTIONS = frozenset("size dim numel shape ndim".split())
+VIEWS = {
+    *("flatten", "view", "reshape", "permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "contiguous", "clone", "t"),
+    *("unsqueeze", "squeeze", "unflatten", "narrow", "select", "chunk", "split", "tensor_split", "unbind", "getitem", "stack", "roll"),
+    *("index_select", "channel_shuffle", "native_channel_shuffle", "flip", "view_as", "reshape_as"),
+}
+QUESTIONS = {"size", "dim", "numel"}  # about a shape
 
 MODULES: dict[type[nn.Module], Callable[[Call, Any, Any], Any]] = {
     nn.Conv2d: lambda call, m, x: conv2d(call, x, m.weight, m.bias, m.stride, zeros_around(call, m), m.dilation, m.groups),
