@@ -1,12 +1,15 @@
 """How often a network is right, as its integers give it, with the interval that the number of images allows."""
 
 import math
+from collections.abc import Callable
 
 from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
 from gatewright.sw import golden
 from gatewright.sw.data import Split, encode
 from gatewright.sw.integer import IntegerNetwork
+
+BATCH = 250  # images at a time, so that memory stays small
 
 
 class Accuracy(Noun):
@@ -31,7 +34,13 @@ def wilson(right: int, n: int) -> Accuracy:
     return Accuracy(value=right / n, n=n, low=max(0.0, centre - half), high=min(1.0, centre + half))
 
 
-def accuracy(integers: IntegerNetwork, split: Split, maximum: int) -> Accuracy:
-    """Accuracy of the golden model on images, the only kind that is reported."""
-    codes = encode(integers.layers[0].layer.operator, split.images, maximum)
-    return wilson(int((golden.classify(integers, codes) == split.labels).sum()), len(split))
+def accuracy(integers: IntegerNetwork, split: Split, maximum: int, advance: Callable[[], None] | None = None) -> Accuracy:
+    """Accuracy of the golden model on images, the only kind that is reported. advance: called after every `BATCH` of images."""
+    right = 0
+    for start in range(0, len(split), BATCH):
+        part = split.take(slice(start, start + BATCH))
+        codes = encode(integers.layers[0].layer.operator, part.images, maximum)
+        right += int((golden.classify(integers, codes) == part.labels).sum())
+        if advance:
+            advance()
+    return wilson(right, len(split))
