@@ -102,6 +102,6 @@ def _steps(tables: np.ndarray, turn: int, scale: tuple[np.ndarray, np.ndarray]) 
     second = np.diff(rises[:, changes], axis=2, prepend=0)
     lane, row, column = np.nonzero(second)
     first = np.searchsorted(lane * len(kept) + row, np.arange(len(tables))[:, None] * len(kept) + np.arange(len(kept)))
-    start, level, height = tables[:, kept[0]], column - 1, second[lane, row, column]
-    start, magnitude, sign, level, height = (np.ascontiguousarray(part, dtype=np.int16) for part in (start, magnitude, sign, level, height))
-    return rows, kept, Steps(first, start, magnitude, sign, level, height, SIXTEEN // max(1, int(np.abs(tables).max())))
+    parts = tables[:, kept[0]], magnitude, sign, column - 1, second[lane, row, column]
+    start, size, turned, level, height = (np.ascontiguousarray(part, dtype=np.int16) for part in parts)
+    return rows, kept, Steps(first, start, size, turned, level, height, SIXTEEN // max(1, int(np.abs(tables).max())))

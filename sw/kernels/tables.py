@@ -74,14 +74,18 @@ def step_up(rows, places, offsets, lanes, weights, first, start, magnitude, sign
                 for k in range(kernels):
                     table[0, j, k], magnitudes[j, k], signs[j, k] = 0, 0, 0
             for r in range(1, number):
-                if first[lane, r - 1] == first[lane, r]:
+                begin, end = first[lane, r - 1], first[lane, r]
+                if begin == end:
                     for j in range(used * kernels):
                         flat[r, j] = flat[r - 1, j]
-                for step in range(first[lane, r - 1], first[lane, r]):
-                    before = r - 1 if step == first[lane, r - 1] else r
-                    above, by_much = level[step], height[step]
+                else:
+                    above, rise = level[begin], height[begin]
                     for j in range(used * kernels):
-                        flat[r, j] = flat[before, j] + (np.int16(by[j] * by_much) if of[j] > above else np.int16(0))
+                        flat[r, j] = flat[r - 1, j] + (np.int16(by[j] * rise) if of[j] > above else np.int16(0))
+                for step in range(begin + 1, end):
+                    above, rise = level[step], height[step]
+                    for j in range(used * kernels):
+                        flat[r, j] += np.int16(by[j] * rise) if of[j] > above else np.int16(0)
             if held + used > safe:
                 for m in range(size):
                     for k in range(kernels):
