@@ -114,7 +114,8 @@ def compute(step: Step, inputs: Sequence[Tensor]) -> Tensor:
 class FloatNetwork:
     """An imported network: images [N, channels, height, width] of pixels from 0 to 1, steps in order, the value of the logits.
 
-    `scales`: what one integer code of a value stands for, where the source fixed it (a quantised ONNX graph does).
+    `scales`: what one integer code of a value stands for, where the source fixed it (a quantised ONNX graph does). `trained`: whether
+    training starts from its weights, rather than from random ones.
     """
 
     name: str
@@ -124,6 +125,7 @@ class FloatNetwork:
     steps: tuple[Step, ...]
     output: str
     scales: dict[str, float] = field(default_factory=dict)
+    trained: bool = True
 
     def __post_init__(self) -> None:
         known = {IMAGE}

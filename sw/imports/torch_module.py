@@ -1,7 +1,7 @@
 """The family "module": a user's `nn.Module`, named `file.py:Name` by an architecture's `source`.
 
-Name is a class or function to call without arguments. The file is Python and is run, with all that it does. The weights of the module it
-gives are those that training starts from; random ones are drawn with PyTorch's seed 0, so that they are the same every time.
+Name is a class or function to call without arguments. The file is Python and is run, with all that it does. Weights that do not depend on
+PyTorch's seed, hence were loaded, are those that training starts from. Where all are random it starts as it does for every family.
 """
 
 import importlib.util
@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,8 +23,8 @@ from gatewright.sw.imports.zoo import imported_family
 from gatewright.sw.models.architecture import Architecture
 
 
-def load_module(source: str) -> nn.Module:
-    """The module that `file.py:Name` gives. Raises BadInput where there is none; the file is run."""
+def load_module(source: str, seed: int = 0) -> nn.Module:
+    """The module that `file.py:Name` gives under PyTorch's `seed`. Raises BadInput where there is none; the file is run."""
     file, _, name = source.rpartition(":")
     path = Path(file)
     if not file or not name.isidentifier() or path.suffix != ".py":
@@ -31,7 +32,7 @@ def load_module(source: str) -> nn.Module:
     if not path.is_file():
         raise BadInput(f"{file} is not there; module = {source!r} names a Python file, seen from the folder the command runs in.")
     with torch.random.fork_rng(devices=[]), _beside(path):
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         made = _run(path, name)
     if not isinstance(made, nn.Module):
         raise BadInput(f"{source}: {name} must give an nn.Module; got {type(made).__name__}.")
@@ -84,7 +85,9 @@ def read(a: Architecture) -> FloatNetwork:
 
 @lru_cache(maxsize=8)
 def _read(source: str, stamp: int, channels: int, height: int, width: int) -> FloatNetwork:
-    return from_module(load_module(source), channels, height, width, source)
+    found, again = (from_module(load_module(source, seed), channels, height, width, source) for seed in (0, 1))
+    pairs = zip(found.operator_steps, again.operator_steps, strict=True)
+    return replace(found, trained=any(torch.equal(one.weight, other.weight) for one, other in pairs))
 
 
 FAMILIES = {"module": imported_family(read)}

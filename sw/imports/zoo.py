@@ -14,7 +14,7 @@ from gatewright.sw.modules import QuantisedNetwork
 
 
 def imported_family(read: Callable[[Architecture], FloatNetwork]) -> Family:
-    """The family of the networks that `read` makes of an architecture's `source`, with their weights."""
+    """The family of the networks that `read` makes of an architecture's `source`, with their weights where these are trained."""
 
     def write(a: Architecture, layers: Layers) -> Value:
         network = _checked(a, read(a))
@@ -22,9 +22,11 @@ def imported_family(read: Callable[[Architecture], FloatNetwork]) -> Family:
         return build(network, layers.graph, layers.operators)
 
     def initial(a: Architecture, graph: Graph, model: QuantisedNetwork) -> None:
-        floats = float_layers(read(a), a.operators, graph, model.workload)
-        load_weights(model, floats)
-        model.begin = partial(calibrate, model, floats)
+        network = read(a)
+        if network.trained:
+            floats = float_layers(network, a.operators, graph, model.workload)
+            load_weights(model, floats)
+            model.begin = partial(calibrate, model, floats)
 
     return Family(build=write, imported=True, initial=initial)
 
