@@ -1,7 +1,5 @@
 """The `stochastic` operator's counters, sharing groups and adders: circuit, arithmetic and training against pulses played one by one."""
 
-from functools import cache
-
 import numpy as np
 import pytest
 import torch
@@ -10,10 +8,12 @@ from gatewright.hw.config import AcceleratorConfig, Operator, stochastic
 from gatewright.hw.errors import BadInput
 from gatewright.hw.names import operator_named
 from gatewright.hw.stochastic import numbers
+from gatewright.sw import tabulated
 from gatewright.sw.differentiable import convolve, quantise_weight, saturating
 from gatewright.sw.operators import arithmetic
 from gatewright.sw.stochastic import multiply
 from tests.operators.circuits import Bench, Circuit, random_words
+from tests.stochastic.levels import level
 
 CASES = [
     *(stochastic(16, coding, "counter", 4) for coding in ("sign_magnitude", "bipolar")),
@@ -30,20 +30,6 @@ CASES = [
 ]
 WIDE = [CASES[3], CASES[8], CASES[11]]  # on elements of 64 bits too
 each = pytest.mark.parametrize("operator", CASES, ids=lambda operator: operator.name)
-SPREAD = {"activation": 0x91E10DA5, "weight": 0xC13FA9A9}
-
-
-@cache
-def level(source: str, bits: int, side: str, length: int, group: int, t: int) -> int:
-    """What a value is compared with (value > level) in a group of lanes, by the words of docs/stochastic.md."""
-    number = numbers.sequence(source, bits, side, length)[t]  # held to their definitions in test_numbers.py
-    if source == "lfsr":
-        text = format(number + 1, f"0{bits}b")
-        turn = group % bits if side == "activation" else -group % bits
-        return int(text[turn:] + text[:turn], 2) - 1
-    if source == "counter" and side == "activation":
-        return number
-    return number ^ (group * SPREAD[side] % 2**32 >> 32 - bits)
 
 
 def pulses(operator: Operator, a: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -124,6 +110,17 @@ def test_a_wrong_rotation_is_noticed(bench: Bench, i: int, monkeypatch: pytest.M
     right = level
     monkeypatch.setitem(globals(), "level", lambda source, size, side, length, group, t: right(source, size, side, length, group + 1, t))
     assert (bench.sums[: len(words[0]), i] != reference(operator, bits, *words)).any()
+
+
+@pytest.mark.parametrize("i", range(len(WORDS)), ids=lambda i: f"{WORDS[i][0].name}/{WORDS[i][1]}")
+def test_a_layer_is_what_the_circuit_adds(bench: Bench, i: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiled sums of all words with all words, those of each pair being the circuit's."""
+    operator, bits, words = WORDS[i]
+    monkeypatch.setattr(tabulated, "FEW_SUMS", 1)
+    a = lanes_of(words[0], operator.width, operator.activation_bits, bits)
+    w = lanes_of(words[1], operator.weight_width, operator.weight_bits, bits)
+    sums = arithmetic(operator).counts(a[..., None, None], w[..., None, None], 1, 0, 0, 1)
+    np.testing.assert_array_equal(bench.sums[: len(a), i], sums[..., 0, 0].diagonal())
 
 
 @pytest.mark.parametrize(("bits", "length"), [(4, 16), (5, 16), (5, 128)])
