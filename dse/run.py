@@ -79,18 +79,23 @@ class Run:
             yield
 
 
-def create(root: Path, config: RunConfig, text: str) -> Run:
-    """A new folder `root/NAME-NUMBER` with the configuration as it was given, and as it is in force."""
+def numbered(root: Path, name: str) -> Path:
+    """A new folder `root/NAME-NUMBER`."""
     number = 1
     with cache.writing(root):
         root.mkdir(parents=True, exist_ok=True)
         while True:
-            folder = root / f"{config.name}-{number}"
+            folder = root / f"{name}-{number}"
             try:
                 folder.mkdir()
-                break
+                return folder
             except FileExistsError:
                 number += 1
+
+
+def create(root: Path, config: RunConfig, text: str) -> Run:
+    """A new folder `root/NAME-NUMBER` with the configuration as it was given, and as it is in force."""
+    folder = numbered(root, config.name)
     run = Run(folder)
     run.write(RECORD, {"format": 1, "started": datetime.now(UTC).isoformat(timespec="seconds"), "config": config.model_dump(mode="json")})
     run.write_text(CONFIG, text)

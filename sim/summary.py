@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gatewright.hw.config import AcceleratorConfig
+from gatewright.hw.errors import BadInput
 from gatewright.hw.names import operator_named
 from gatewright.sim.measurement import Measurement
 from gatewright.sim.metrics import with_memories
@@ -15,14 +16,23 @@ WIDTH = 16  # output channels of every layer of the network that runs where none
 def network_for(config: AcceleratorConfig, table: Mapping[str, Any] | None) -> Architecture:
     """The network in a file's table, or a convolution with each of the accelerator's operators and the logits with the first."""
     if table is not None:
-        fields = {"channels": 1, "height": 8, "width": 8, **table}
-        operators = fields.get("operators", [])
-        fields["operators"] = tuple(operator_named(entry) if isinstance(entry, str) else entry for entry in operators)
-        return Architecture(**fields)
+        return architecture_from(table, channels=1, height=8, width=8)
     operators = (*config.operators, config.operators[0])
     pooled = (0,) if config.pooling else ()
     widths = (WIDTH,) * len(config.operators)
     return Architecture(family="vgg", channels=1, height=8, width=8, widths=widths, operators=operators, pool_after=pooled)
+
+
+def architecture_from(table: Mapping[str, Any], **otherwise: int) -> Architecture:
+    """The network of a file's [network] table, its operators by name; `otherwise` is what holds for keys that the table leaves out."""
+    fields = {**otherwise, **table}
+    operators = fields.get("operators", [])
+    if not isinstance(operators, list):
+        raise BadInput(f"[network] operators must be a list of names, such as ['int8', 'xnor']; got {operators!r}.")
+    fields["operators"] = tuple(operator_named(entry) if isinstance(entry, str) else entry for entry in operators)
+    if isinstance(join := fields.get("join"), str):
+        fields["join"] = operator_named(join)
+    return Architecture(**fields)
 
 
 def summary(m: Measurement, kind: str | None = None) -> dict[str, Any]:

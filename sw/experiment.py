@@ -1,4 +1,4 @@
-"""A training from data to a reported accuracy: training images teach, validation images watch, the test images are read once, at the end."""
+"""From data to a reported accuracy: training images teach, validation images watch, the test images are read once, at the end."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from gatewright.sw.accuracy import BATCH, Accuracy, accuracy, wilson
 from gatewright.sw.checkpoint import Epoch, Recipe, Trained, save
 from gatewright.sw.data import Dataset, load
 from gatewright.sw.models import Architecture
-from gatewright.sw.train import train
+from gatewright.sw.train import Training
 
 NETWORK, RECORD = "network.safetensors", "record.json"
 Phase = Callable[[str, int], Callable[[], None]]
@@ -57,37 +57,30 @@ def run(
         if record.experiment != experiment:
             raise BadInput(f"{folder} holds a finished run of another experiment. Name a folder of its own.")
         return record
-    dataset, started = load(experiment.dataset, data, experiment.validation), time.perf_counter()
-    trained = _train(experiment, dataset, folder, phase, progress)
-    test = dataset.test()
+    dataset = load(experiment.dataset, data, experiment.validation)
+    folder.mkdir(parents=True, exist_ok=True)
+    training = Training(experiment.architecture, dataset, experiment.recipe)
+    if (file := folder / NETWORK).exists():
+        training.go_on(file)
+    step = phase("Training", training.left * training.batches) if phase else None
+    while training.left:
+        epoch = training.epoch(step)
+        save(training.trained, file, training.position)
+        if progress:
+            progress(epoch)
+    started, test = time.perf_counter(), dataset.test()
     step = phase("Testing", -(-len(test) // BATCH)) if phase else None
     record = Record(
         experiment=experiment,
-        validation=_validation(trained, dataset),
-        test=accuracy(trained.export(), test, dataset.maximum, step),
-        history=trained.history,
-        seconds=round(time.perf_counter() - started, 1),
+        validation=_validation(training.trained, dataset),
+        test=accuracy(training.trained.export(), test, dataset.maximum, step),
+        history=training.history,
+        seconds=round(training.seconds + time.perf_counter() - started, 1),
         torch=torch.__version__.partition("+")[0],
     )
-    save(trained, folder / NETWORK)
     done.write_text(record.to_json(indent=1) + "\n")
+    save(training.trained, file)
     return record
-
-
-def _train(
-    experiment: Experiment, dataset: Dataset, folder: Path, phase: Phase | None, progress: Callable[[Epoch], None] | None
-) -> Trained:
-    folder.mkdir(parents=True, exist_ok=True)
-    recipe = experiment.recipe
-    batches = recipe.epochs * -(-len(dataset.train) // recipe.batch)
-    return train(
-        experiment.architecture,
-        dataset,
-        recipe,
-        progress,
-        advance=phase("Training", batches) if phase else None,
-        checkpoint=folder / NETWORK,
-    )
 
 
 def _validation(trained: Trained, dataset: Dataset) -> Accuracy:

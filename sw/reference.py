@@ -1,4 +1,4 @@
-"""Reference accuracies: `python -m gatewright.sw.reference NAME...` trains networks of this list and keeps docs/accuracy.json and its table.
+"""Reference accuracies: `python -m gatewright.sw.reference NAME...` trains networks of this list.
 
 Every network of the small data sets has one operator throughout, but xnor, which stands between 8-bit ends; those on CIFAR-10 have signed
 8-bit activations, and two mix operators.
@@ -44,7 +44,7 @@ SMALL = {
     "mnist_mlp": ("mnist", {"family": "mlp", "widths": (128, 64), **MNIST}, Recipe(epochs=3, batch=128, learning_rate=0.01)),
     "mnist_lenet5": ("mnist", {"family": "lenet5", **MNIST}, Recipe(epochs=2, batch=128, learning_rate=0.01)),
 }
-AUGMENTED = Recipe(epochs=4, batch=128, learning_rate=0.01, margin=4, mirror=True, precision="bfloat16")
+AUGMENTED = Recipe(epochs=4, batch=128, learning_rate=0.005, margin=4, mirror=True, precision="bfloat16")
 LARGE = {
     "cifar10_resnet8": ({"family": "resnet8", **CIFAR10}, AUGMENTED),
     "cifar10_shufflenetv2": ({"family": "shufflenetv2", "multiplier": 0.25, **CIFAR10}, AUGMENTED.replace(epochs=3)),

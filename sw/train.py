@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from gatewright.hw.errors import BadInput, Missing
 from gatewright.sw.augment import augment
-from gatewright.sw.checkpoint import Epoch, Recipe, Trained, load_position, save
+from gatewright.sw.checkpoint import Epoch, Recipe, Trained, load_position
 from gatewright.sw.data import Dataset, encode
 from gatewright.sw.models import Architecture, network
 from gatewright.sw.modules import QuantisedNetwork
@@ -22,28 +23,15 @@ BEGINNING = 256  # training images that imported weights are quantised by
 SETTLING = 2048  # training images whose statistics evaluation uses: enough for means within 2% of a standard deviation
 
 
-def train(
-    architecture: Architecture,
-    dataset: Dataset,
-    recipe: Recipe,
-    progress: Callable[[Epoch], None] | None = None,
-    *,
-    advance: Callable[[], None] | None = None,
-    checkpoint: Path | None = None,
-) -> Trained:
+def train(architecture: Architecture, dataset: Dataset, recipe: Recipe, progress: Callable[[Epoch], None] | None = None) -> Trained:
     """Train on the training images; validation images only measure. Same arguments, same network, on one machine's CPU.
 
-    progress: called after every epoch; an exception it raises stops the training and passes through. advance: called after every batch.
-    checkpoint: a file written after every epoch; where it exists, training goes on from it and ends as if it had never stopped.
-    Raises BadInput where the data do not fit the network or the file is another training's.
+    progress: called after every epoch; an exception it raises stops the training and passes through. Raises BadInput where the data
+    do not fit the network.
     """
     training = Training(architecture, dataset, recipe)
-    if checkpoint and checkpoint.exists():
-        training.go_on(checkpoint)
-    for _ in range(len(training.history), recipe.epochs):
-        epoch = training.epoch(advance)
-        if checkpoint:
-            save(training.trained, checkpoint, training.position)
+    while training.left:
+        epoch = training.epoch()
         if progress:
             progress(epoch)
     return training.trained
@@ -67,6 +55,12 @@ class Training:
             self.model.begin(self.codes[:BEGINNING])
         self.optimiser = torch.optim.Adam(self.model.parameters(), lr=recipe.learning_rate)
         self.history: tuple[Epoch, ...] = ()
+        self.seconds = 0.0
+
+    @property
+    def left(self) -> int:
+        """Epochs still to come."""
+        return self.recipe.epochs - len(self.history)
 
     def rate(self, step: int) -> float:
         """Learning rate of a step, from 0: a linear rise over the warm-up, then a cosine to zero."""
@@ -76,8 +70,8 @@ class Training:
         return self.recipe.learning_rate * (1 + math.cos(math.pi * (step - rising) / (total - rising))) / 2
 
     def epoch(self, advance: Callable[[], None] | None = None) -> Epoch:
-        """One pass over the training images, then the integers' accuracy on the validation images."""
-        step, loss = len(self.history) * self.batches, 0.0
+        """One pass over the training images, then the integers' accuracy on the validation images. advance: called after every batch."""
+        started, step, loss = time.perf_counter(), len(self.history) * self.batches, 0.0
         with _deterministic(self.recipe.threads, self.device):
             self.model.to(self.device).train()
             for part in torch.randperm(len(self.labels), generator=self.generator).tensor_split(self.batches):
@@ -92,6 +86,7 @@ class Training:
             right = (predict(self.model, self.validation) == self.dataset.validation.labels).mean()
         found = Epoch(epoch=len(self.history) + 1, loss=loss, validation=float(right))
         self.history = (*self.history, found)
+        self.seconds += time.perf_counter() - started
         return found
 
     def _step(self, part: Tensor) -> float:
@@ -120,15 +115,14 @@ class Training:
         """Everything but the network that the next epoch depends on. The learning rate follows from the epochs done."""
         moments = self.optimiser.state_dict()["state"]
         known = {f"optimiser.{i}.{name}": tensor for i, state in moments.items() for name, tensor in state.items()}
-        return {"generator": self.generator.get_state()} | known
+        seconds = torch.tensor(self.seconds, dtype=torch.float64)
+        return {"generator": self.generator.get_state(), "seconds": seconds} | known
 
     def go_on(self, path: Path) -> None:
-        """Take up a training where `save` left it. Raises BadInput for another one's file."""
+        """Go on from a file that `save` wrote, to the same end as without a stop. Raises BadInput for another training's file."""
         found, position = load_position(path)
         mine = (self.architecture, self.recipe, self.dataset.name)
-        for name, wanted, there in zip(
-            ("network", "recipe", "data"), mine, (found.architecture, found.recipe, found.dataset), strict=True
-        ):
+        for name, wanted, there in zip(("network", "recipe", "data"), mine, (found.architecture, found.recipe, found.dataset), strict=True):
             if wanted != there:
                 raise BadInput(f"{path} is of a training with another {name}: {there}; this one has {wanted}. Give it a file of its own.")
         if "generator" not in position:
@@ -136,7 +130,7 @@ class Training:
         self.model.load_state_dict(found.network.state_dict())
         self.generator.set_state(position["generator"])
         self.optimiser.load_state_dict({"state": _moments(position), "param_groups": self.optimiser.state_dict()["param_groups"]})
-        self.history = found.history
+        self.history, self.seconds = found.history, position["seconds"].item()
 
 
 def _moments(position: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
