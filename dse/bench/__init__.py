@@ -15,6 +15,8 @@ BENCHMARKS = {  # the module of each, in which it is a constant of its name
     "rtl": "programs",
     "golden": "programs",
     "cycles": "programs",
+    "streams": "layers",
+    "binary": "layers",
 }
 
 
