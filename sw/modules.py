@@ -132,7 +132,7 @@ class OperatorConv2d(nn.Module):
         if self.handed is None:
             return self.normalisation(self.running_mean, self.running_variance)
         one = self.ones[:, 0, 0, 0]
-        return self.handed * one, (0.5 if self.mode == "sign" else 0) * one, 0 * one  # a bit is 1 from one half upwards
+        return self.handed * one, 0 * one, 0 * one
 
     def folded(self) -> Folded:
         """The integers of post-processing, from the remembered statistics."""

@@ -181,9 +181,8 @@ def moved(reader: Operator, join: Operator = SIGNED, **changes: object) -> tuple
         (SIGNED, integer(8), lambda codes: 2 * codes.clamp(min=0)),
         (integer(8), SIGNED, lambda codes: ((codes + 1) // 2).clamp(max=127)),
         (integer(4), integer(8), lambda codes: 16 * codes),
-        (integer(8, 1), xnor(), lambda codes: codes),
     ],
-    ids=["same", "unsigned", "signed", "wider", "bits"],
+    ids=["same", "unsigned", "signed", "wider"],
 )
 def test_codes_that_are_moved_are_handed_on(join: Operator, reader: Operator, expected: Callable[[torch.Tensor], torch.Tensor]) -> None:
     model, image = moved(reader, join)
