@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import onnx
 
 INSTALL = "ONNX files are read with the package onnx, which is not installed: pip install 'gatewright[onnx]'."
+ON_CONSTANTS = ("QuantizeLinear", "DequantizeLinear", "Transpose")  # done here also where all is constant, to keep scales
 FLOATS = ("FLOAT", "FLOAT16", "DOUBLE", "BFLOAT16")
 
 
@@ -116,7 +117,9 @@ class Node:
         """Input i, which must come from the image, reals or codes."""
         found = self._input(i)
         if not isinstance(found, Elements):
-            raise self.call.refuse(f"its input {i + 1} must come from the image, and is constant; exchange the two, or compute it beforehand")
+            raise self.call.refuse(
+                f"its input {i + 1} must come from the image, and is constant; exchange the two, or compute it beforehand"
+            )
         return found
 
     def real(self, i: int = 0) -> Elements:
@@ -130,7 +133,9 @@ class Node:
         """Input i, which must be constant; None where it is left out."""
         found = self._input(i)
         if isinstance(found, Elements):
-            raise self.call.refuse(f"its input {i + 1} must be constant, and comes from the image; products of two activations are host-side")
+            raise self.call.refuse(
+                f"its input {i + 1} must be constant, and comes from the image; products of two activations are host-side"
+            )
         return found
 
     def constant(self, i: int) -> Constant:
@@ -193,7 +198,9 @@ class Reader:
             raise BadInput(f"the output {name} must be logits [N, classes]; {why}.") from None
         shape = self.values.shape(value)
         if shape[1:] != (1, 1) or places.tolist() != list(range(shape[0])):
-            raise BadInput(f"the output {name} must be logits [N, classes] of one layer; got a map of {shape[0]} x {shape[1]} x {shape[2]}.")
+            raise BadInput(
+                f"the output {name} must be logits [N, classes] of one layer; got a map of {shape[0]} x {shape[1]} x {shape[2]}."
+            )
         return value
 
     def _image(self, shape: Shape | None) -> None:
@@ -226,7 +233,7 @@ class Reader:
         node = Node(call, attributes, inputs, len(proto.output), last, self.batch)
         if proto.domain not in ("", "ai.onnx"):
             raise call.refuse(f"it is of the domain {proto.domain}; export the network with standard ONNX operators")
-        if any(isinstance(tensor, Elements) for tensor in inputs) or proto.op_type in ("DequantizeLinear", "Transpose"):
+        if any(isinstance(tensor, Elements) for tensor in inputs) or proto.op_type in ON_CONSTANTS:
             if proto.op_type not in OPERATIONS:
                 raise call.refuse(INSTEAD.get(proto.op_type, ""))
             try:

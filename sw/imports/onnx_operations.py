@@ -1,0 +1,280 @@
+"""What each ONNX operation on tensors that come from the image becomes: mostly the PyTorch operation of the same meaning."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import ceil, inf
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from gatewright.sw.imports import torch_operations as operations
+from gatewright.sw.imports.advice import ACTIVATION, ATTENTION, NORM, PADDING, RECURRENT, SHRINKING, SOFTMAX, UPSAMPLING
+from gatewright.sw.imports.network import Pool
+from gatewright.sw.imports.onnx_graph import Constant, Node, Tensor
+from gatewright.sw.imports.onnx_quantise import dequantise, quantise
+from gatewright.sw.imports.torch_operations import Elements
+
+if TYPE_CHECKING:
+    from gatewright.sw.imports.onnx_graph import Reader
+
+
+def numbers(constant: Constant | None) -> torch.Tensor | None:
+    return None if constant is None else torch.from_numpy(constant.array.astype(np.float64))
+
+
+def convolution(reader: "Reader", node: Node) -> Tensor:
+    """Conv."""
+    x, weight = node.real(), node.constant(1)
+    if weight.array.ndim != 4 or x.numbers.dim() != 4:
+        raise node.call.refuse("only convolutions of two dimensions are run; give a map of one row where the data has one dimension")
+    stride, dilation = (node.integers(name) or [1, 1] for name in ("strides", "dilations"))
+    settings = {"stride": stride, "padding": padding(node, x, weight.array.shape[2:], stride), "dilation": dilation}
+    groups = int(node.number("group", 1))
+    made = operations.conv2d(node.call, x, numbers(weight), numbers(node.given(2)), **settings, groups=groups)
+    return scaled_by(reader, node, weight, made)
+
+
+def padding(node: Node, x: Elements, kernel: tuple[int, ...], stride: list[int]) -> list[int]:
+    """The padding on each side, which must be the same on all four: a list of one."""
+    automatic, pads = node.attributes.get("auto_pad", b"NOTSET").decode(), node.integers("pads") or [0, 0, 0, 0]
+    if automatic.startswith("SAME"):
+        size = x.numbers.shape[2:]
+        total = [max(0, (ceil(n / s) - 1) * s + k - n) for n, k, s in zip(size, kernel, stride, strict=True)]
+        less, more = [t // 2 for t in total], [t - t // 2 for t in total]
+        pads = [*less, *more] if automatic == "SAME_UPPER" else [*more, *less]
+    if len({*pads}) != 1:
+        raise node.call.refuse(f"padding must be the same on all four sides; got {pads} (top, left, bottom, right)")
+    return pads[:1]
+
+
+def scaled_by(reader: "Reader", node: Node, weight: Constant, made: Elements) -> Elements:
+    """Remember the scale of a step's quantised weights, whose output channels lie on `axis` 0."""
+    if weight.scale is not None:
+        if weight.scale.scale.size > 1 and weight.scale.axis != 0:
+            raise node.call.refuse("its weights have scales along another axis; one for each output channel, or one for all, can be used")
+        reader.scales[reader.values.names[-1]] = weight.scale
+    return made
+
+
+def product(reader: "Reader", node: Node) -> Tensor:
+    """Gemm and MatMul: a matrix of constants, [n, K] or transposed."""
+    if isinstance(node.inputs[1], Elements):
+        raise node.call.refuse(ATTENTION)
+    x, weight = node.real(), node.constant(1)
+    alpha, beta = node.number("alpha", 1), node.number("beta", 1)
+    if weight.array.ndim != 2 or node.number("transA", 0) or (alpha != 1 and weight.scale):
+        raise node.call.refuse("it must multiply [N, n] by a matrix, with transA 0, and alpha 1 where weights are quantised")
+    order = [0, 1] if node.number("transB", 0) else [1, 0]
+    turned = Constant(weight.array.transpose(order), weight.scale and weight.scale.transposed(order))
+    shift = numbers(node.given(2)) if node.operation == "Gemm" else None
+    rows = len(turned.array)
+    bias = None if shift is None else (shift.reshape(-1) * beta).broadcast_to((rows,))
+    return scaled_by(reader, node, turned, operations.linear(node.call, x, numbers(turned) * alpha, bias))  # type: ignore[operator]
+
+
+def arithmetic(reader: "Reader", node: Node) -> Tensor:
+    """Add of two tensors; Add, Sub, Mul and Div of a constant."""
+    if len(node.inputs) != 2:
+        raise node.call.refuse(f"it takes {len(node.inputs)} tensors; add them two at a time")
+    parts = [numbers(t) if isinstance(t, Constant) else node.real(i) for i, t in enumerate(node.inputs)]
+    shapes = [tuple(part.numbers.shape if isinstance(part, Elements) else part.shape) for part in parts]  # type: ignore[union-attr]
+    call = node.call
+    if node.operation == "Sub" and not isinstance(parts[0], Elements):
+        return operations.affine(call, parts[1], -1.0, parts[0])
+    if all(isinstance(part, Elements) for part in parts) and shapes[0] != shapes[1]:
+        raise call.refuse(f"it takes tensors of the shapes {shapes[0]} and {shapes[1]} for one image; they must agree")
+    handlers: dict[str, Callable[..., Any]] = {"Add": operations.add, "Sum": operations.add, "Sub": operations.sub}
+    return handlers.get(node.operation, operations.mul if node.operation == "Mul" else operations.div)(call, *parts)
+
+
+def normalisation(reader: "Reader", node: Node) -> Tensor:
+    """BatchNormalization, with its remembered statistics."""
+    gamma, beta, mean, variance = (numbers(node.constant(i)) for i in range(1, 5))
+    return operations.batch_norm(node.call, node.real(), mean, variance, gamma, beta, eps=node.number("epsilon", 1e-5))
+
+
+def clip(reader: "Reader", node: Node) -> Tensor:
+    """Relu and Clip."""
+    low, high = (0.0, inf) if node.operation == "Relu" else (node.number("min", -inf, 1), node.number("max", inf, 2))
+    return operations.hardtanh(node.call, node.real(), low, high)
+
+
+def pooling(reader: "Reader", node: Node) -> Tensor:
+    """MaxPool and AveragePool."""
+    kind = "max" if node.operation == "MaxPool" else "average"
+    x = node.elements() if kind == "max" else node.real()
+    window, stride = (node.integers(name) or [1, 1] for name in ("kernel_shape", "strides"))
+    settings = (window, stride, padding(node, x, tuple(window), stride))
+    ceiling = bool(node.number("ceil_mode", 0))
+    if kind == "average":
+        return operations.avg_pool2d(node.call, x, *settings, ceil_mode=ceiling)
+    made = operations.max_pool2d(node.call, x, *settings, dilation=node.integers("dilations") or [1, 1], ceil_mode=ceiling)
+    return greatest(reader, x, made)
+
+
+def greatest(reader: "Reader", x: Elements, made: Elements) -> Elements:
+    """What a pooling by the greatest gives: codes of the same grid, where it reads such."""
+    for step in reader.values.steps[-2:]:  # a large window is pooled in two steps
+        if isinstance(step, Pool) and step.kind == "max" and step.inputs[0] in reader.grids:
+            reader.grids[step.output] = reader.grids[step.inputs[0]]
+    return like(x, made.numbers)
+
+
+def over_map(reader: "Reader", node: Node) -> Tensor:
+    """GlobalAveragePool, GlobalMaxPool; ReduceMean and ReduceMax of height and width."""
+    axes, keep = (node.integers("axes", 1) or [], bool(node.number("keepdims", 1))) if "Reduce" in node.operation else ([2, 3], True)
+    if "Max" in node.operation:
+        return greatest(reader, node.elements(), operations.amax(node.call, node.elements(), axes, keep))
+    return operations.mean(node.call, node.real(), axes, keep)
+
+
+def like(x: Elements, changed: torch.Tensor) -> Elements:
+    """Other elements of the same kind."""
+    return type(x)(changed)
+
+
+def concatenation(reader: "Reader", node: Node) -> Tensor:
+    """Concat of tensors from the image."""
+    parts = [node.elements(i) for i in range(len(node.inputs))]
+    if len({type(part) for part in parts}) > 1:
+        raise node.call.refuse("it joins integer codes and reals; put DequantizeLinear before all of its inputs")
+    return like(parts[0], torch.cat([part.numbers for part in parts], dim=int(node.number("axis", 1))))
+
+
+def reshape(reader: "Reader", node: Node) -> Tensor:
+    """Reshape."""
+    x, sizes = node.elements(), [int(n) for n in node.constant(1).array.reshape(-1)]
+    sizes = [x.numbers.shape[i] if n == 0 else n for i, n in enumerate(sizes)]
+    if sizes[0] not in (1, -1, node.batch) or sizes.count(-1) > 1:
+        raise node.call.refuse(f"it must keep the images apart, in the first dimension; got the shape {sizes}")
+    return like(x, x.numbers.reshape(1, *sizes[1:]))
+
+
+def transposition(reader: "Reader", node: Node) -> Tensor:
+    """Transpose, also of quantised constants."""
+    x = node.inputs[0]
+    dims = x.array.ndim if isinstance(x, Constant) else node.elements().numbers.dim()
+    order = node.integers("perm") or list(range(dims))[::-1]
+    if isinstance(x, Constant):
+        return Constant(x.array.transpose(order), x.scale and x.scale.transposed(order))
+    return like(node.elements(), node.elements().numbers.permute(order))
+
+
+def flattening(reader: "Reader", node: Node) -> Tensor:
+    """Flatten, of every image for itself."""
+    x = node.elements()
+    if (axis := int(node.number("axis", 1)) % x.numbers.dim()) != 1:
+        raise node.call.refuse(f"it must flatten from axis 1, an image at a time; got axis {axis}")
+    return like(x, x.numbers.flatten(1))
+
+
+def squeezing(reader: "Reader", node: Node) -> Tensor:
+    """Squeeze and Unsqueeze."""
+    x, axes = node.elements(), node.integers("axes", 1)
+    found = x.numbers
+    if node.operation == "Unsqueeze":
+        dims = found.dim() + len(axes or [])
+        for axis in sorted(a % dims for a in axes or []):
+            found = found.unsqueeze(axis)
+    else:
+        for axis in sorted((a % found.dim() for a in axes or range(1, found.dim())), reverse=True):
+            found = found.squeeze(axis)
+    return like(x, found)
+
+
+def slicing(reader: "Reader", node: Node) -> Tensor:
+    """Slice."""
+    x = node.elements()
+    starts, ends = node.integers("starts", 1) or [], node.integers("ends", 2) or []
+    axes, steps = node.integers("axes", 3) or list(range(len(starts))), node.integers("steps", 4) or [1] * len(starts)
+    array = x.numbers.numpy()
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        places = np.arange(array.shape[axis])[slice(start, end if end > -(1 << 31) else None, step)]
+        array = array.take(places, axis=axis)
+    return like(x, torch.from_numpy(array))
+
+
+def splitting(reader: "Reader", node: Node) -> list[Tensor]:
+    """Split."""
+    x, axis = node.elements(), int(node.number("axis", 0))
+    size = x.numbers.shape[axis]
+    sizes = node.integers("split", 1)
+    if sizes is None:
+        part = ceil(size / int(node.number("num_outputs", node.outputs)))
+        sizes = [min(part, size - start) for start in range(0, size, part)]
+    return [like(x, part) for part in torch.split(x.numbers, sizes, dim=axis)]
+
+
+def gathering(reader: "Reader", node: Node) -> Tensor:
+    """Gather of constant places."""
+    x, places = node.elements(), node.constant(1).array
+    return like(x, torch.from_numpy(x.numbers.numpy().take(places, axis=int(node.number("axis", 0)))))
+
+
+def same(reader: "Reader", node: Node) -> Tensor:
+    """Identity, Dropout (of a trained network) and Cast between floats."""
+    return node.elements()
+
+
+def sizes_of(reader: "Reader", node: Node) -> Tensor:
+    """Shape, of one image."""
+    part = slice(node.attributes.get("start", 0), node.attributes.get("end"))
+    return Constant(np.array(node.elements().numbers.shape, dtype=np.int64)[part])
+
+
+def softmax(reader: "Reader", node: Node) -> Tensor:
+    """Softmax and LogSoftmax as the graph's last operation: they keep the order of the logits and are left out."""
+    if not node.last:
+        raise node.call.refuse(SOFTMAX)
+    return node.real()
+
+
+def linear_operation(reader: "Reader", node: Node) -> Tensor:
+    """QLinearConv and QLinearMatMul: the operation between DequantizeLinear and QuantizeLinear."""
+    x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, *rest = node.inputs
+    convolves = node.operation == "QLinearConv"
+    reals = dequantise(reader, replace(node, inputs=(x, x_scale, x_zero)))
+    weight = dequantise(reader, replace(node, inputs=(w, w_scale, w_zero), attributes={"axis": 0 if convolves else 1}))
+    bias = [Constant(c.array * node.constant(1).array * node.constant(4).array) for c in rest if isinstance(c, Constant)]
+    inner = replace(node, inputs=(reals, weight, *bias))
+    given = convolution(reader, inner) if convolves else product(reader, inner)
+    return quantise(reader, replace(node, inputs=(given, y_scale, y_zero)))
+
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    "Conv": convolution,
+    **dict.fromkeys(("Gemm", "MatMul"), product),
+    **dict.fromkeys(("Add", "Sum", "Sub", "Mul", "Div"), arithmetic),
+    "BatchNormalization": normalisation,
+    **dict.fromkeys(("Relu", "Clip"), clip),
+    **dict.fromkeys(("MaxPool", "AveragePool"), pooling),
+    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "ReduceMax"), over_map),
+    "Concat": concatenation,
+    "Reshape": reshape,
+    "Transpose": transposition,
+    "Flatten": flattening,
+    **dict.fromkeys(("Squeeze", "Unsqueeze"), squeezing),
+    "Slice": slicing,
+    "Split": splitting,
+    "Gather": gathering,
+    **dict.fromkeys(("Identity", "Dropout", "Cast"), same),
+    "Shape": sizes_of,
+    **dict.fromkeys(("Softmax", "LogSoftmax"), softmax),
+    **dict.fromkeys(("QLinearConv", "QLinearMatMul"), linear_operation),
+    "QuantizeLinear": quantise,
+    "DequantizeLinear": dequantise,
+}
+DYNAMIC = "its scale is computed from each image; quantise the network statically, with QuantizeLinear and DequantizeLinear"
+CURVES = ("Sigmoid", "Tanh", "LeakyRelu", "Elu", "Selu", "Celu", "HardSwish", "HardSigmoid", "Gelu", "PRelu", "Mish", "Softplus", "Swish")
+INSTEAD: dict[str, str] = {
+    **dict.fromkeys((*CURVES, "Softsign", "ThresholdedRelu", "Exp", "Erf", "Abs", "Sqrt", "Pow"), ACTIVATION),
+    **dict.fromkeys(("LayerNormalization", "GroupNormalization", "InstanceNormalization", "RMSNormalization"), NORM),
+    **dict.fromkeys(("LRN", "LpNormalization", "MeanVarianceNormalization"), NORM),
+    **dict.fromkeys(("Attention", "Einsum"), ATTENTION),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), RECURRENT),
+    **dict.fromkeys(("ConvTranspose", "Resize", "Upsample", "DepthToSpace", "Expand", "Tile"), UPSAMPLING),
+    "Pad": PADDING,
+    **dict.fromkeys(("SpaceToDepth", "LpPool", "GlobalLpPool"), SHRINKING),
+    **dict.fromkeys(("DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"), DYNAMIC),
+}
