@@ -1,5 +1,7 @@
 """Every family with every operator: a legal workload, a training step that reaches every weight, the golden model's integers."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -93,6 +95,43 @@ def test_sizes_are_those_published(family: str, changes: dict, weights: int, pro
     layers = [layer for layer in workload(Architecture(family=family, **(fields | changes))).layers if not layer.unit_weights]
     assert sum(layer.K * layer.group_channels * layer.R * layer.S for layer in layers) == weights
     assert sum(layer.K * layer.group_channels * layer.R * layer.S * layer.P * layer.Q for layer in layers) == products
+
+
+CIFAR = {"channels": 3, "height": 32, "width": 32}
+PUBLISHED: tuple[tuple[str, dict], ...] = (
+    ("lenet5", {"channels": 1, "height": 28, "width": 28}),
+    ("resnet8", CIFAR),
+    ("resnet20", CIFAR),
+    ("resnet18", CIFAR),
+    ("shufflenetv2", CIFAR | {"multiplier": 0.25}),
+    ("shufflenetv2", CIFAR | {"multiplier": 0.5}),
+    ("shufflenetv2", CIFAR),
+    ("squeezenet", CIFAR),
+    ("mobilenetv2", CIFAR | {"multiplier": 0.25}),
+    ("mobilenetv2", CIFAR),
+    ("xnornet", CIFAR),
+    ("metaformer", CIFAR),
+    ("dqn", {"channels": 4, "height": 84, "width": 84, "classes": 4}),
+)
+
+
+def row(family: str, fields: dict) -> str:
+    """A line of the table in docs/networks.md, with all layers in int8s."""
+    architecture = Architecture(family=family, operators=(integer(8, signed=True),), **fields)
+    layers = workload(architecture).layers
+    weighted, joins = ([layer for layer in layers if layer.unit_weights == unit] for unit in (False, True))
+    weights = sum(layer.K * layer.group_channels * layer.R * layer.S for layer in weighted)
+    products, sums = (sum(layer.products for layer in some) / 1e6 for some in (weighted, joins))
+    name = family if architecture.multiplier == 1 else f"{family}, multiplier {architecture.multiplier}"
+    image = f"{architecture.channels} x {architecture.height} x {architecture.width}"
+    return f"| {name} | {image} | {len(layer_names(architecture))} | {weights:,} | {products:.2f} M | {len(joins)} | {sums:.3f} M |"
+
+
+def test_the_table_of_the_zoo() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "networks.md").read_text()
+    rows = [row(*case) for case in PUBLISHED]
+    assert [line for line in rows if line not in page.splitlines()] == [], "\n".join(rows)
+    assert {name for name, _ in PUBLISHED} | {"mlp", "vgg"} == {*SMALL, *DEEP}
 
 
 def test_multipliers() -> None:
