@@ -22,7 +22,7 @@ def probe_config(config: AcceleratorConfig, trained: Trained) -> AcceleratorConf
 
     What was spread over columns is in fewer of them, so that their buffers are deeper by as much; everything else is as it is.
     """
-    used = {config.operators[config.path(operator)] for operator in trained.architecture.operators}
+    used = {config.operators[config.path(layer.operator)] for layer in trained.network.workload.layers}
     cols = min(GRID, config.cols)
     deeper = {name: min(WORDS_MAX[name], getattr(config, name) * config.cols // cols) for name in WORDS_MAX}
     return config.replace(rows=min(GRID, config.rows), cols=cols, operators=tuple(o for o in config.operators if o in used), **deeper)

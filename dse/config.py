@@ -4,14 +4,14 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from gatewright.dse.network_space import NetworkSpace, OperatorSpace
 from gatewright.hw.config import AcceleratorConfig, Operator, xnor
 from gatewright.hw.errors import BadInput
 from gatewright.hw.names import operator_named
 from gatewright.hw.noun import Noun
-from gatewright.sw.layers import Pooling
+from gatewright.sw.checkpoint import Recipe
 
 Sampler = Literal["tpe", "random", "nsga2"]
-Searched = Literal["mlp", "vgg"]
 
 
 class Data(Noun):
@@ -21,44 +21,6 @@ class Data(Noun):
     dataset: str = "digits"
     folder: str | None = None
     validation: int = Field(default=5000, ge=1)
-
-
-class NetworkSpace(Noun):
-    """Networks to choose from: `depths` count the layers before the logits, `widths` are their output channels, each layer its own.
-
-    `poolings`: how many 2 x 2 poolings a `vgg` has, after its first convolutions; an `mlp` has none.
-    """
-
-    families: tuple[Searched, ...] = Field(default=("vgg",), min_length=1)
-    depths: tuple[int, ...] = Field(default=(2,), min_length=1)
-    widths: tuple[int, ...] = Field(min_length=1)
-    poolings: tuple[int, ...] = Field(default=(1,), min_length=1)
-    pooling: tuple[Pooling, ...] = Field(default=("max",), min_length=1)
-
-    @model_validator(mode="after")
-    def _check(self) -> "NetworkSpace":
-        for name, least in (("depths", 0), ("widths", 1), ("poolings", 0)):
-            if min(getattr(self, name)) < least:
-                raise ValueError(f"{name} must be at least {least}; got {list(getattr(self, name))}")
-        return self
-
-
-class OperatorSpace(Noun):
-    """Operators by name; `first` and `last` replace `choices` for the layer that reads the image and for the logits."""
-
-    choices: tuple[str, ...] = Field(min_length=1)
-    first: tuple[str, ...] | None = Field(default=None, min_length=1)
-    last: tuple[str, ...] | None = Field(default=None, min_length=1)
-
-    @model_validator(mode="after")
-    def _check(self) -> "OperatorSpace":
-        for name in (*self.choices, *(self.first or ()), *(self.last or ())):
-            operator_named(name)
-        return self
-
-    def of(self, place: Literal["first", "hidden", "last"]) -> tuple[str, ...]:
-        """The names to choose from at a place in the network."""
-        return {"first": self.first, "hidden": None, "last": self.last}[place] or self.choices
 
 
 class Buffers(Noun):
@@ -127,6 +89,7 @@ class Search(Noun):
     `images` is how many images one run of the program classifies. `slack`: how far below the accuracy wanted a candidate's short
     training may stay.
     `energy_factor`: designs of more than so many times the energy of the cheapest candidate of earlier generations are not trained.
+    `sample`: training images that trials see, all of them if none is given; finalists see all. `batch` to `device`: as in a `Recipe`.
     """
 
     trials: int = Field(default=48, ge=1)
@@ -142,6 +105,18 @@ class Search(Noun):
     learning_rate: float = Field(default=0.02, gt=0)
     seed: int = Field(default=0, ge=0)
     images: int = Field(default=1, ge=1, le=64)
+    sample: int | None = Field(default=None, ge=64)
+    threads: int = Field(default=1, ge=1)
+    warm_up: float = Field(default=0.0, ge=0)
+    margin: int = Field(default=0, ge=0)
+    mirror: bool = False
+    precision: Literal["float32", "bfloat16"] = "float32"
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+
+    def recipe(self, epochs: int) -> Recipe:
+        """How networks are trained for so many epochs."""
+        mine = {name: getattr(self, name) for name in type(self).model_fields if name in Recipe.model_fields}
+        return Recipe(**mine | {"epochs": epochs})
 
 
 class Measure(Noun):
@@ -181,5 +156,7 @@ class RunConfig(Noun):
 
     def operator_choices(self) -> tuple[Operator, ...]:
         """Every operator that a layer can have, each once."""
-        names = (name for place in ("first", "hidden", "last") for name in self.operators.of(place))
+        names = [name for place in ("first", "hidden", "last") for name in self.operators.of(place)]
+        if self.network.layered:
+            names += (*self.operators.of("depthwise"), *self.operators.join)
         return tuple(operator_named(name) for name in dict.fromkeys(names))

@@ -1,5 +1,6 @@
 """One trial: a network on its best accelerator, priced, and only if it is within the budget trained. Runs in worker processes."""
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Literal
 
@@ -73,7 +74,7 @@ class Pricing(Noun):
 
 
 class Task(Noun):
-    """A network to evaluate, and the accelerators it may run on."""
+    """A network to evaluate, and the accelerators it may run on. `sample`: how many training images it sees; None: all."""
 
     architecture: Architecture
     configs: tuple[AcceleratorConfig, ...]
@@ -81,6 +82,7 @@ class Task(Noun):
     budget: Budget
     source: Source
     recipe: Recipe
+    sample: int | None = None
 
 
 class Outcome(Noun):
@@ -140,7 +142,8 @@ def evaluate(task: Task) -> Outcome:
     if rule := task.budget.excess(priced.metrics):
         return priced.replace(rule=rule)
     images = task.source.load()
-    network = train(task.architecture, images, task.recipe).export()
+    seen = images if task.sample is None else replace(images, train=images.train.take(slice(0, task.sample)))
+    network = train(task.architecture, seen, task.recipe).export()
     reached = accuracy(network, images.validation, images.maximum)
     metrics = known(network, priced, task.pricing, images).replace(accuracy=reached.value)
     return priced.replace(status="trained", accuracy=reached, metrics=metrics, recipe=task.recipe)
@@ -149,7 +152,7 @@ def evaluate(task: Task) -> Outcome:
 def known(network: IntegerNetwork, priced: Outcome, pricing: Pricing, images: Dataset) -> Metrics:
     """The cost of a trained network: as priced, with its own operands on training images."""
     assert priced.config is not None
-    planner, work = mapper(pricing), Workload(name=network.name, layers=tuple(layer.layer for layer in network.layers))
+    planner, work = mapper(pricing), network.workload
     return planner.predict(planner.schedule(work, priced.config, priced.mappings), moved(network, priced.config, images)).metrics
 
 

@@ -20,7 +20,6 @@ from gatewright.dse.study import Record, Study, tally
 from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
 from gatewright.sim import tools
-from gatewright.sw.checkpoint import Recipe
 
 
 class Listener(Protocol):
@@ -81,6 +80,7 @@ class Explorer:
             best, met = winner(self.config, finalists)
             with self.timed("proof"):
                 proof = self.prove(pool, finalists[best])
+        images = self.source.load()
         result = Result(
             name=self.config.name,
             dataset=self.source.dataset,
@@ -90,7 +90,7 @@ class Explorer:
             finalists=tuple(finalists),
             proof=proof,
             tally=tally(records),
-            combinations=float(space.size(self.config)),
+            combinations=float(space.size(self.config, images.shape, images.classes)),
             seconds=self.seconds,
             provenance=provenance(self.config, proof),
         )
@@ -106,7 +106,7 @@ class Explorer:
     def search(self, pool: Executor) -> list[Record]:
         """The study, from where it stands to its end."""
         config, images = self.config, self.source.load()
-        study = Study(self.run / STUDY, config.search, space.distributions(config))
+        study = Study(self.run / STUDY, config.search, space.distributions(config, images.shape, images.classes))
         self.listener.phase("Searching", config.search.trials)
         for record in study.records():
             if record.architecture is not None and record.outcome is not None:
@@ -139,13 +139,10 @@ class Explorer:
             pricing=self.pricing,
             budget=limits,
             source=self.source,
-            recipe=self.recipe(config.search.epochs),
+            recipe=config.search.recipe(config.search.epochs),
+            sample=config.search.sample,
         )
         return pool.submit(evaluate, task)
-
-    def recipe(self, epochs: int) -> Recipe:
-        s = self.config.search
-        return Recipe(epochs=epochs, batch=s.batch, learning_rate=s.learning_rate, seed=s.seed)
 
     def finalists(self, pool: Executor, records: list[Record]) -> list[Finalist]:
         """The most promising networks, trained to the end."""
@@ -153,7 +150,7 @@ class Explorer:
         folder = self.run / FINALISTS
         folder.mkdir(exist_ok=True)
         self.listener.phase("Training finalists", len(chosen))
-        jobs, recipe = [], self.recipe(self.config.search.final_epochs)
+        jobs, recipe = [], self.config.search.recipe(self.config.search.final_epochs)
         for record in chosen:
             assert record.architecture is not None
             assert record.outcome is not None

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from gatewright.dse.evaluate import Outcome
 from gatewright.dse.explore import Result
+from gatewright.dse.words import channels_words, operators_words
 from gatewright.sw.models import Architecture, workload
 
 KINDS = {
@@ -93,8 +94,8 @@ def front_info(trials: Sequence[dict[str, Any]], result: Result) -> FrontInfo:
             continue
         architecture = Architecture(**trial["architecture"])
         grid = f"{outcome.config.rows} x {outcome.config.cols} x {outcome.config.operand_bits} bits"
-        layers = ", ".join(o.name for o in architecture.operators)
-        text = f"trial {trial['number']}: {'-'.join(map(str, architecture.widths))} channels<br>{layers}<br>{grid}"
+        layers = operators_words(architecture)
+        text = f"trial {trial['number']}: {channels_words(architecture)}<br>{layers}<br>{grid}"
         dots.append(dot(trial["number"], architecture, outcome.metrics.energy_pj, outcome.accuracy.value, text))
     w = result.winner
     best = dot(w.trial, w.architecture, w.metrics.energy_pj, w.validation.value, f"winner, from trial {w.trial}")

@@ -13,7 +13,7 @@ from gatewright.dse.evaluate import Outcome
 from gatewright.dse.explore import Result
 from gatewright.dse.plots import energy_info, energy_plot, front_info, front_plot
 from gatewright.dse.run import CONFIG, RECORD, REPORT, RESULT, TRIALS, Run
-from gatewright.dse.words import accelerator_words, network_words
+from gatewright.dse.words import accelerator_words, channels_words, network_words, operators_words
 from gatewright.sim.metrics import MEMORY_FACTORS
 from gatewright.sw.models import Architecture
 
@@ -31,7 +31,13 @@ def page(run: Run) -> str:
     result, config = Result(**run.read(RESULT)), run.config
     trials = run.read(TRIALS)["trials"]
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": number, "percent": percent, "signed": signed}
+    environment.filters |= {
+        "number": number,
+        "percent": percent,
+        "signed": signed,
+        "channels": channels_words,
+        "operators": operators_words,
+    }
     wanted = config.target.accuracy_min
     return environment.from_string(TEMPLATE.read_text()).render(
         result=result,
@@ -109,8 +115,8 @@ def trials_info(trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "number": trial["number"],
                 "status": outcome.status.replace("_", " "),
                 "rule": outcome.rule,
-                "channels": "-".join(map(str, architecture.widths)) if architecture else "",
-                "operators": ", ".join(o.name for o in architecture.operators) if architecture else "",
+                "channels": channels_words(architecture) if architecture else "",
+                "operators": operators_words(architecture) if architecture else "",
                 "grid": f"{c.rows} x {c.cols} x {c.operand_bits}" if c else "",
                 "accuracy": outcome.accuracy.value if outcome.accuracy else None,
                 "energy": m.energy_pj / 1e3 if m else None,

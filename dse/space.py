@@ -7,7 +7,9 @@ from math import prod
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
+from gatewright.dse import layered
 from gatewright.dse.config import RunConfig
+from gatewright.dse.layered import Params
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.errors import BadInput
 from gatewright.hw.names import operator_named
@@ -15,26 +17,42 @@ from gatewright.sw.layers import Workload
 from gatewright.sw.models import Architecture, workload
 from gatewright.sw.operators import arithmetic
 
-Params = dict[str, str | int]
 AXES = ("rows", "cols", "operand_bits", "accumulator_depth", "pipeline_stages")
 BUFFERS = ("activation_words", "weight_words", "output_words", "parameter_words")
 BITS_LEAST, BITS_MOST = 12, 32  # of an accumulator
+UNIT = 1  # the bits of the weight 1 in integers
 
 
-def distributions(config: RunConfig) -> dict[str, BaseDistribution]:
-    """Every choice that makes a network, by name. Layers beyond a network's depth have choices too, which then mean nothing."""
-    network, operators = config.network, config.operators
-    choices: dict[str, tuple[str | int, ...]] = {"family": network.families, "depth": network.depths}
-    deepest = max(network.depths)
-    choices |= {f"width{i}": network.widths for i in range(deepest)}
-    choices |= {f"operator{i}": operators.of("hidden" if i else "first") for i in range(deepest)}
-    choices |= {"operator_last": operators.of("last"), "poolings": network.poolings, "pooling": network.pooling}
+def distributions(config: RunConfig, shape: tuple[int, int, int], classes: int) -> dict[str, BaseDistribution]:
+    """Every choice that makes a network, by name. Choices of other families, and of layers beyond a network's depth, mean nothing.
+
+    shape: channels, height and width of the images. Raises BadInput as `layered.choices`.
+    """
+    network = config.network
+    choices: layered.Choices = {"family": network.families}
+    if network.free:
+        choices |= _free_choices(config)
+    for family in network.layered:
+        choices |= layered.choices(config, family, shape, classes)
     return {name: CategoricalDistribution(tuple(dict.fromkeys(values))) for name, values in choices.items()}
 
 
-def size(config: RunConfig) -> int:
+def _free_choices(config: RunConfig) -> layered.Choices:
+    """Of networks with any number of layers."""
+    network, operators, deepest = config.network, config.operators, max(config.network.depths)
+    choices: layered.Choices = {"depth": network.depths}
+    choices |= {f"width{i}": network.widths for i in range(deepest)}
+    choices |= {f"operator{i}": operators.of("hidden" if i else "first") for i in range(deepest)}
+    return choices | {"operator_last": operators.of("last"), "poolings": network.poolings, "pooling": network.pooling}
+
+
+def size(config: RunConfig, shape: tuple[int, int, int], classes: int) -> int:
     """How many combinations of network and accelerator there are; some are equal or impossible."""
-    networks = prod(len(d.choices) for d in distributions(config).values() if isinstance(d, CategoricalDistribution))
+    networks = 0
+    if free := {*config.network.free}:
+        networks += len(free) * prod(len({*values}) for values in _free_choices(config).values())
+    for family in config.network.layered:
+        networks += prod(len(values) for values in layered.choices(config, family, shape, classes).values())
     return networks * prod(len(getattr(config.accelerator, name)) for name in AXES)
 
 
@@ -43,6 +61,8 @@ def architecture(config: RunConfig, params: Params, shape: tuple[int, int, int],
 
     shape: channels, height and width of the images.
     """
+    if params["family"] in config.network.layered:
+        return layered.architecture(config, params, shape, classes)
     depth = int(params["depth"])
     convolutional = params["family"] == "vgg" and depth > 0
     poolings = int(params["poolings"]) if convolutional else 0
@@ -104,10 +124,10 @@ def accumulator_bits(work: Workload, config: AcceleratorConfig) -> int:
     """Bits that hold every sum that any weights and any input can give, with a bias as large as the sum."""
     most = 1
     for layer in work.layers:
-        kind = arithmetic(layer.operator)
-        lanes = config.lanes(layer.operator)
-        terms = layer.R * layer.S * -(-layer.C // lanes) * lanes
-        most = max(most, terms * int(np.abs(kind.tables).max()))
+        tables, lanes = arithmetic(layer.operator).tables, config.lanes(layer.operator)
+        idle = -layer.C % lanes if layer.groups == 1 else 0  # of layers with groups, idle lanes add nothing
+        product = int(np.abs(tables[..., UNIT] if layer.unit_weights else tables).max())
+        most = max(most, layer.R * layer.S * (layer.group_channels + idle) * product)
     bits = most.bit_length() + 2
     if bits > BITS_MOST:
         raise BadInput(f"Sums of {work.name} reach {most}, beyond accumulators of {BITS_MOST} bits. Choose fewer bits or channels.")

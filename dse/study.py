@@ -22,7 +22,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from gatewright.dse.config import Search
 from gatewright.dse.evaluate import Outcome
-from gatewright.dse.space import Params
+from gatewright.dse.layered import Params
 from gatewright.hw.errors import BadInput
 from gatewright.sw.models import Architecture
 

@@ -1,7 +1,12 @@
 """Networks and accelerators in words."""
 
+from collections import Counter
+
+from gatewright.dse.network_space import FREE
 from gatewright.hw.config import AcceleratorConfig, Operator
-from gatewright.sw.models import Architecture
+from gatewright.sw.models import Architecture, layer_names
+
+FEW = 6  # layers whose operators are listed one by one
 
 
 def operator_words(o: Operator) -> str:
@@ -28,7 +33,9 @@ def operator_words(o: Operator) -> str:
 
 
 def network_words(a: Architecture) -> str:
-    """A network's layers in order, each with its operator."""
+    """A network's layers in order, each with its operator; of a network with many layers, which have which operator."""
+    if a.family not in FREE:
+        return _grouped_words(a)
     layers = []
     for i, (width, operator) in enumerate(zip(a.widths, a.operators, strict=False)):
         kind = "3x3 convolution" if a.family == "vgg" else "fully connected"
@@ -36,6 +43,42 @@ def network_words(a: Architecture) -> str:
         layers.append(f"{kind} to {width} channels{pool} in {operator_words(operator)}")
     layers.append(f"{a.classes} logits in {operator_words(a.operators[-1])}")
     return "; ".join(layers)
+
+
+def _grouped_words(a: Architecture) -> str:
+    by_operator: dict[Operator, list[int]] = {}
+    operators = every_operator(a)
+    for i, operator in enumerate(operators):
+        by_operator.setdefault(operator, []).append(i)
+    if len(by_operator) == 1:
+        return f"{channels_words(a)}, all {len(operators)} layers in {operator_words(operators[0])}"
+    names = layer_names(a)
+    most = max(by_operator, key=lambda operator: len(by_operator[operator]))
+    parts = [f"{_listed([names[i] for i in places])} in {operator_words(o)}" for o, places in by_operator.items() if o != most]
+    return f"{channels_words(a)}: {'; '.join(parts)}; the other {len(by_operator[most])} layers in {operator_words(most)}"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= FEW else f"{names[0]}, {names[1]} and {len(names) - 2} more layers"
+
+
+def channels_words(a: Architecture) -> str:
+    """A network's sizes, in short: channels of its layers, or its family and what is chosen of it."""
+    sizes = "-".join(map(str, a.widths))
+    if a.family in FREE:
+        return sizes
+    return " ".join(word for word in (a.source or a.family, sizes, "" if a.multiplier == 1 else f"x {a.multiplier:g}") if word)
+
+
+def every_operator(a: Architecture) -> tuple[Operator, ...]:
+    """The operator of each layer that takes one."""
+    return a.operators if len(a.operators) > 1 else a.operators * len(layer_names(a))
+
+
+def operators_words(a: Architecture) -> str:
+    """Operators of a network's layers by name; how many of each where there are many layers."""
+    names = [operator.name for operator in every_operator(a)]
+    return ", ".join(names) if len(names) <= FEW else ", ".join(f"{n} x {name}" for name, n in Counter(names).most_common())
 
 
 def accelerator_words(c: AcceleratorConfig) -> str:

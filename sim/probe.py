@@ -122,7 +122,8 @@ def run_probe(probe: Probe, technology: Technology, clock_ns: float = CLOCK_NS, 
     program = lower(source.export(), probe.config, chosen, probe.images)
     data = load(source.dataset)
     images = data.train.take(slice(0, probe.images * probe.streams))
-    return measure(program, encode(probe.architecture.operators[0], images.images, data.maximum), technology, clock_ns)
+    operator = program.network.layers[0].layer.operator  # the first layer reads the image
+    return measure(program, encode(operator, images.images, data.maximum), technology, clock_ns)
 
 
 def measure_probe(probe: Probe, technology: Technology, clock_ns: float = CLOCK_NS, network: Trained | None = None) -> Result:

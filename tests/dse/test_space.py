@@ -1,14 +1,17 @@
 """The search space: choices, the networks and accelerators they make, and the rules that impossible ones break."""
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gatewright.dse import space
 from gatewright.dse.config import AcceleratorSpace, RunConfig
-from gatewright.hw.config import integer, stochastic, xnor
+from gatewright.hw.config import AcceleratorConfig, integer, stochastic, xnor
 from gatewright.hw.errors import BadInput
+from gatewright.sw.layers import Layer, Workload
+from gatewright.sw.models import layer_names, workload
 
 SHAPE, CLASSES = (1, 8, 8), 10
 
@@ -26,7 +29,7 @@ def config(**tables: Any) -> RunConfig:
 
 def test_every_choice_is_a_network_or_breaks_a_rule() -> None:
     c = config()
-    choices, rng = space.distributions(c), random.Random(1)
+    choices, rng = space.distributions(c, SHAPE, CLASSES), random.Random(1)
     assert list(choices) == [
         *("family", "depth", "width0", "width1", "operator0", "operator1"),
         *("operator_last", "poolings", "pooling"),
@@ -59,7 +62,85 @@ def test_choices_that_mean_nothing_make_no_difference() -> None:
 
 
 def test_size_counts_networks_times_accelerators() -> None:
-    assert space.size(config()) == 2 * 3 * 2**2 * 4**2 * 2 * 3 * 1 * (2 * 2 * 2)
+    assert space.size(config(), SHAPE, CLASSES) == 2 * 3 * 2**2 * 4**2 * 2 * 3 * 1 * (2 * 2 * 2)
+
+
+ZOO = {"network": {"families": ["resnet8", "shufflenetv2", "mlp"], "widths": [4, 8], "sizes": [[], [8, 16, 32]], "multipliers": [1.0, 0.5]}}
+PICTURE = (3, 32, 32)
+
+
+def test_layers_of_the_zoo_choose_each_or_by_groups() -> None:
+    operators = {
+        "choices": ["int4", "xnor"],
+        "first": ["int8"],
+        "last": ["int8"],
+        "depthwise": ["int8", "int4"],
+        "join": ["int8s", "int4s"],
+    }
+    for each in ("layer", "group"):
+        c = config(**ZOO, operators=operators | {"each": each})
+        choices = {name: d.choices for name, d in space.distributions(c, PICTURE, CLASSES).items()}  # type: ignore[attr-defined]
+        assert choices["resnet8.sizes"] == ("published", "8x16x32")
+        assert choices["shufflenetv2.sizes"] == ("published",)  # which has four
+        assert choices["resnet8.join"] == ("int8s", "int4s")
+        if each == "group":
+            assert choices["shufflenetv2.depthwise"] == ("int8", "int4")
+            assert not any(name.startswith("resnet8.depthwise") for name in choices)
+            assert space.size(c, PICTURE, CLASSES) == 8 * (2 * 2 * 2 * 2 + 2 * 2 * 2 * 2 + 2**2 * 2)
+        else:
+            assert choices["resnet8.stem"] == choices["resnet8.fc"] == ("int8",)
+            assert choices["resnet8.stage2.block1.shortcut"] == ("int4", "xnor")
+            assert choices["shufflenetv2.stage2.unit1.depthwise"] == ("int8", "int4")
+        rng, found = random.Random(2), set()
+        for _ in range(16):
+            params = {name: rng.choice(values) for name, values in choices.items()} | {"family": rng.choice(["resnet8", "shufflenetv2"])}
+            if params["family"] == "resnet8" and (params["resnet8.sizes"], params["resnet8.multiplier"]) == ("8x16x32", 0.5):
+                with pytest.raises(BadInput, match="a multiplier is of the published widths"):
+                    space.architecture(c, params, PICTURE, CLASSES)
+                continue
+            network = space.architecture(c, params, PICTURE, CLASSES)
+            found.add(network.widths or network.multiplier)
+            names = layer_names(network)
+            assert len(network.operators) == len(names)
+            by_name = dict(zip(names, network.operators, strict=True))
+            assert by_name["fc"] == by_name["stem"] == integer(8)
+            key = f"{network.family}." + ("hidden" if each == "group" else names[-2])
+            assert by_name[names[-2]].name == params[key]
+            assert all(o.name in ("int8", "int4") for name, o in by_name.items() if "depthwise" in name)
+            for accelerator in space.accelerators(c, network)[:1]:
+                assert accelerator.accumulator_bits <= 32
+                for layer in workload(network).layers:
+                    accelerator.path(layer.operator)
+        assert found == {(8, 16, 32), 1.0, 0.5}
+
+
+def test_groups_have_no_operator_without_a_silent_weight() -> None:
+    c = config(**ZOO, operators={"choices": ["xnor", "bw4"], "join": ["int8s"]})
+    with pytest.raises(BadInput, match="layer stage2.unit1.*depthwise of shufflenetv2 has groups, and none of .operators. choices"):
+        space.distributions(c, PICTURE, CLASSES)
+
+
+def test_sums_of_small_groups_need_few_bits() -> None:
+    """Two 8-bit codes are at most 256 in magnitude together, and a bias as much: 10 bits and the sign."""
+    work = Workload(name="sum", layers=(Layer(name="add", operator=integer(8, signed=True), C=128, K=64, groups=64, unit_weights=True),))
+    assert space.accumulator_bits(work, AcceleratorConfig(rows=1, cols=1, operators=(integer(8, signed=True),))) == space.BITS_LEAST
+
+
+def test_a_network_of_ones_own(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(
+        "from torch import nn\n"
+        "def net():\n"
+        "    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 10))\n"
+    )
+    c = config(network={"module": f"{file}:net"}, operators={"choices": ["int8", "int4"], "last": ["int8"]})
+    assert c.network.families == ("module",)
+    choices = {name: d.choices for name, d in space.distributions(c, SHAPE, CLASSES).items()}  # type: ignore[attr-defined]
+    assert choices == {"family": ("module",), "module.join": ("int8s",), "module.0": ("int8", "int4"), "module.4": ("int8",)}
+    assert space.size(c, SHAPE, CLASSES) == 2 * 8
+    network = space.architecture(c, {"family": "module", "module.join": "int8s", "module.0": "int4", "module.4": "int8"}, SHAPE, CLASSES)
+    assert [o.name for o in network.operators] == ["int4", "int8"]
+    assert [layer.K for layer in workload(network).layers] == [4, 10]
 
 
 def test_a_grid_needs_the_longest_stream_of_each_kind() -> None:
@@ -75,7 +156,16 @@ def test_a_grid_needs_the_longest_stream_of_each_kind() -> None:
         ({"target": {"accuracy_min": 95}}, r"accuracy_min: Input should be less than 1 \(got 95\)"),
         ({"operators": {"choices": ["int9"]}}, "int takes weights and activations of 2 to 8 bits"),
         ({"operators": {"choices": ["float"]}}, "There is no operator named 'float'. Names are like bw8"),
-        ({"network": {"widths": []}}, "widths"),
+        ({"network": {"widths": []}}, "widths are missing: the channels to choose from for each layer of vgg"),
+        ({"network": {"families": ["resnet9"]}}, "families are .*, resnet18, resnet20, resnet8, .* got 'resnet9'"),
+        ({"network": {"families": ["resnet8"], "sizes": [[8, 16]]}}, "resnet8 has 3 widths, published as .16, 32, 64.; got ..8, 16.."),
+        ({"network": {"families": ["module"]}}, "the family 'module' needs module = a file"),
+        ({"network": {"families": ["resnet8"], "onnx": "a.onnx"}}, "onnx names a network, but families lacks 'onnx'"),
+        (
+            {"operators": {"choices": ["int8"], "depthwise": ["xnor"]}},
+            "depthwise operators need a weight that .* xnor has none",
+        ),
+        ({"operators": {"choices": ["int8"], "join": ["bw8"]}}, "join must be integers, as int8s: .* got bw8"),
         ({"network": {"widths": [0]}}, r"widths must be at least 1; got \[0\]"),
         ({"search": {"trails": 5}}, "Search: trails: is not a known key; check its spelling"),
         ({"serach": {}}, "RunConfig: serach: is not a known key"),

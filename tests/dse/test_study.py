@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from gatewright.dse.config import Search
 from gatewright.dse.evaluate import Outcome
-from gatewright.dse.space import Params
+from gatewright.dse.layered import Params
 from gatewright.dse.study import Record, Study, tally, uninterrupted
 from gatewright.hw.config import integer
 from gatewright.hw.errors import BadInput
