@@ -8,6 +8,7 @@ have weights up to 127 that make their ratios nearly exact. The last layer gives
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -160,7 +161,7 @@ class _Builder:
         read = [known[name] for name in total.inputs]
         if total.adds:
             return graph.add(read[0], read[1], total.name)
-        settings = {"stride": total.stride, "padding": total.padding, "groups": total.groups}
+        settings: dict[str, Any] = {"stride": total.stride, "padding": total.padding, "groups": total.groups}
         kernels, _, r, s = total.weights.shape
         return graph.conv(read[0], kernels, (r, s), integer(total.bits, 8, signed=self.signed[total.output]), total.name, **settings)
 
@@ -181,7 +182,7 @@ class _Builder:
             raise BadInput(f"{self.name}: {total.name} has padding and reads codes whose zero is {read.zero.min()}..{read.zero.max()}.")
         fold = (weights.reshape(layer.groups, -1, *weights.shape[1:]) * zeros).sum(axis=(2, 3, 4)).reshape(-1)
         bias = np.rint(total.bias[rows] / unit).astype(np.int64) - fold
-        settings = {
+        settings: dict[str, Any] = {
             "layer": layer.replace(unit_weights=layer.unit_weights and bool((weights == 1).all())),
             "weights": weights.astype(np.int16),
         }
@@ -195,7 +196,7 @@ class _Builder:
         zero = 0 if fits else first - low + grid.zero
         bias = bias + np.rint(zero * 2.0**shift / multiplier).astype(np.int64)
         stored = _Stored(zero * ones, (low - grid.zero + zero) * ones, (high - grid.zero + zero) * ones)
-        clamp = {"low": int(stored.low[0]), "high": int(stored.high[0])}
+        clamp: dict[str, Any] = {"low": int(stored.low[0]), "high": int(stored.high[0])}
         return IntegerLayer(**settings, bias=bias, multiplier=multiplier, shift=shift, mode="requantise", **clamp), stored
 
     def _copy(self, layer: Layer, read: _Stored, after: Operator | None) -> tuple[IntegerLayer, _Stored]:

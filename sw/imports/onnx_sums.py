@@ -168,7 +168,8 @@ class _Finder:
             case Relu():
                 return Sum(**moved, low=step.low, high=step.limit)
             case Pool():
-                window, stride, inside, output = step.window, step.stride, (), step.output
+                window, stride, output = step.window, step.stride, step.output
+                inside: tuple[str, ...] = ()
                 while (after := self._alone(output)) and isinstance(after, Pool) and output not in self.grids and stride == window:
                     window, stride, inside, output = window * after.window, stride * after.stride, (*inside, output), after.output
                 windows = np.ones((channels, 1, window, window), dtype=np.int64)
@@ -185,14 +186,13 @@ class _Finder:
         if codes.min() < -128 or codes.max() > 127:
             rule = f"its weights less their zero point go from {codes.min()} to {codes.max()}, beyond 8 bits; quantise them symmetrically"
             raise self._refused(step, rule)
+        settings: dict[str, Any] = {"name": step.path, "inputs": step.inputs, "output": step.output, "bits": scale.bits}
         if isinstance(step, Dense):
-            codes, geometry = codes.reshape(len(codes), -1, *size), {}
+            codes = codes.reshape(len(codes), -1, *size)
         else:
-            geometry = {"stride": step.stride, "padding": step.padding, "groups": step.groups}
+            settings |= {"stride": step.stride, "padding": step.padding, "groups": step.groups}
         unit = np.broadcast_to(scale.scale * grid.scale, (len(codes),))
-        bias = step.bias.double().numpy()
-        places = {"name": step.path, "inputs": step.inputs, "output": step.output}
-        return Sum(**places, weights=codes, unit=unit, bias=bias, bits=scale.bits, **geometry)
+        return Sum(**settings, weights=codes, unit=unit, bias=step.bias.double().numpy())
 
     def _grid(self, step: Step, name: str) -> Grid:
         """The codes of what a step reads; of joined values that of the first, if one code stands for as much in all of them."""

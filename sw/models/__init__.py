@@ -9,12 +9,13 @@ from functools import cache
 
 from gatewright.hw.errors import BadInput
 from gatewright.sw.graph import Graph
+from gatewright.sw.integer import IntegerNetwork
 from gatewright.sw.layers import IMAGE, Workload
 from gatewright.sw.models.architecture import Architecture
 from gatewright.sw.models.family import Family, Layers
 from gatewright.sw.modules import QuantisedNetwork
 
-__all__ = ["Architecture", "families", "layer_names", "network", "workload"]
+__all__ = ["Architecture", "families", "integers", "layer_names", "network", "workload"]
 
 
 @cache
@@ -29,11 +30,20 @@ def families() -> dict[str, Family]:
 
 def workload(architecture: Architecture) -> Workload:
     """The layers of an architecture with their shapes."""
-    return _written(architecture)[1]
+    given = integers(architecture)
+    return _written(architecture)[1] if given is None else given.workload
+
+
+def integers(architecture: Architecture) -> IntegerNetwork | None:
+    """The integer network of an imported, quantised source, for which nothing is trained; None for all others."""
+    own = families()[architecture.family].integers
+    return None if own is None else own(architecture)
 
 
 def network(architecture: Architecture, seed: int = 0) -> QuantisedNetwork:
     """The architecture as a PyTorch module with random weights; an imported one with those of its source."""
+    if integers(architecture) is not None:
+        raise BadInput(f"{architecture.source} is quantised: its integers are in the file, and there is nothing to train.")
     graph, work = _written(architecture)
     model = QuantisedNetwork(work, seed)
     if initial := families()[architecture.family].initial:
@@ -42,7 +52,9 @@ def network(architecture: Architecture, seed: int = 0) -> QuantisedNetwork:
 
 
 def layer_names(architecture: Architecture) -> tuple[str, ...]:
-    """The names of the layers that take an operator, in the order of `operators`."""
+    """The names of the layers that take an operator, in the order of `operators`; none where a quantised source has them."""
+    if integers(architecture) is not None:
+        return ()
     layers = Layers(Graph(architecture.join), architecture.operators)
     families()[architecture.family].build(architecture, layers)
     return tuple(layers.names)

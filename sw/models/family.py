@@ -9,6 +9,7 @@ from gatewright.hw.errors import BadInput
 from gatewright.sw.graph import Graph, Value
 
 if TYPE_CHECKING:
+    from gatewright.sw.integer import IntegerNetwork
     from gatewright.sw.models.architecture import Architecture
     from gatewright.sw.modules import QuantisedNetwork
 
@@ -50,6 +51,7 @@ class Layers:
 
 Build = Callable[["Architecture", Layers], Value]
 Initial = Callable[["Architecture", Graph, "QuantisedNetwork"], None]
+Integers = Callable[["Architecture"], "IntegerNetwork | None"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,7 @@ class Family:
     scales: heeds `multiplier`, one of `multipliers` if there are such. pools: heeds `pooling`.
     operators: those of the layers where an architecture names none.
     imported: made from `source`. initial: puts the weights that training starts from into a new network; it gets the finished graph
-    for its `orders`.
+    for its `orders`. integers: where the source is quantised, its integer network, which is not trained; None for one to train.
     """
 
     build: Build
@@ -71,6 +73,7 @@ class Family:
     operators: tuple[Operator, ...] | None = None
     imported: bool = False
     initial: Initial | None = None
+    integers: Integers | None = None
 
 
 def widths(architecture: "Architecture", published: tuple[int, ...]) -> tuple[int, ...]:
