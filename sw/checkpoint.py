@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -48,6 +48,12 @@ class Recipe(Noun):
     mirror: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
     device: Literal["auto", "cpu", "cuda"] = "cpu"
+
+    @model_validator(mode="after")
+    def _check(self) -> "Recipe":
+        if self.warm_up >= self.epochs:
+            raise ValueError(f"warm_up must be less than the {self.epochs} epochs; got {self.warm_up:g}")
+        return self
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

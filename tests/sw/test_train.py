@@ -1,5 +1,6 @@
 """Training on the digits: it learns, it repeats itself, it reports what the integers do, it is stored whole."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,14 +8,14 @@ import pytest
 import torch
 
 from gatewright.hw.config import Operator, integer, stochastic, xnor
-from gatewright.hw.errors import BadInput
+from gatewright.hw.errors import BadInput, Missing
 from gatewright.sw import golden
 from gatewright.sw.accuracy import accuracy, wilson
-from gatewright.sw.checkpoint import Epoch, Recipe, Trained, load, save
+from gatewright.sw.checkpoint import Epoch, Recipe, Trained, load, load_position, save
 from gatewright.sw.data import Dataset, encode
 from gatewright.sw.data import load as load_data
 from gatewright.sw.models import Architecture
-from gatewright.sw.train import predict, train
+from gatewright.sw.train import Training, device_named, predict, train
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +113,89 @@ def test_other_files_are_refused(tmp_path: Path, trained: Trained) -> None:
         path.write_bytes(content)
         with pytest.raises(BadInput):
             load(path)
+    for place in (len(whole) - 1, len(whole) // 2):  # a bit of a weight; the format itself would not notice
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(BadInput, match="damaged: its content does not match the hash"):
+            load(path)
+    path.write_bytes(whole.replace(b'\\"seed\\":0', b'\\"seed\\":1'))
+    with pytest.raises(BadInput, match="damaged"):
+        load(path)
     with pytest.raises(BadInput, match="absent"):
         load(tmp_path / "absent")
+
+
+FULL = Recipe(epochs=3, batch=64, margin=1, mirror=True, warm_up=0.5, precision="bfloat16", seed=3)
+
+
+def small(digits: Dataset) -> Dataset:
+    return replace(digits, train=digits.train.take(slice(0, 300)))
+
+
+@pytest.mark.parametrize("recipe", [FULL, FULL.replace(precision="float32")])
+def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path: Path, digits: Dataset, recipe: Recipe) -> None:
+    data, path = small(digits), tmp_path / "network.safetensors"
+    network = architecture(integer(8), family="vgg", widths=(4,), operators=(integer(8), stochastic(32)))
+    whole, stopped = Training(network, data, recipe), Training(network, data, recipe)
+    while whole.left:
+        whole.epoch()
+    while stopped.left:
+        stopped.epoch()
+        save(stopped.trained, path, stopped.position)
+        torch.manual_seed(stopped.left)  # nothing of this process may matter
+        stopped = Training(network, data, recipe)
+        stopped.go_on(path)
+    assert stopped.history == whole.history
+    ours, theirs = whole.position, stopped.position
+    assert ours.keys() == theirs.keys() != set()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours if name != "seconds")
+    for one, other in zip(state(whole.trained), state(stopped.trained), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_only_the_same_training_goes_on(tmp_path: Path, digits: Dataset) -> None:
+    data, path, network = small(digits), tmp_path / "network.safetensors", architecture(integer(8))
+    training = Training(network, data, Recipe(epochs=2))
+    training.epoch()
+    save(training.trained, path, training.position)
+    assert load(path).history == training.history  # an unfinished network can be used, too
+    for other in (Training(network, data, Recipe(epochs=3)), Training(architecture(integer(4)), data, Recipe(epochs=2))):
+        with pytest.raises(BadInput, match="is of a training with another (recipe|network)"):
+            other.go_on(path)
+    save(training.trained, path)
+    assert load_position(path)[1] == {}
+    with pytest.raises(BadInput, match="without the state that training goes on from"):
+        Training(network, data, Recipe(epochs=2)).go_on(path)
+
+
+def test_mixed_precision_trains_another_network_to_like_accuracy(digits: Dataset, trained: Trained) -> None:
+    narrow = train(architecture(integer(8)), digits, Recipe(epochs=4, precision="bfloat16"))
+    assert narrow.history[-1].loss != trained.history[-1].loss
+    assert abs(narrow.history[-1].validation - trained.history[-1].validation) < 0.05
+    codes = encode(integer(8), digits.validation.images, digits.maximum)
+    np.testing.assert_array_equal(golden.classify(narrow.export(), codes), predict(narrow.network, codes))
+
+
+def test_the_rate_rises_then_falls_along_a_cosine(digits: Dataset) -> None:
+    training = Training(architecture(integer(8)), digits, Recipe(epochs=4, batch=100, learning_rate=0.5, warm_up=1))
+    rates = [training.rate(step) for step in range(4 * training.batches + 1)]
+    assert training.batches == 10
+    np.testing.assert_allclose(rates[:10], np.arange(1, 11) * 0.05)
+    np.testing.assert_allclose(rates[10:], [0.25 * (1 + np.cos(np.pi * step / 30)) for step in range(31)], atol=1e-12)
+
+
+def test_devices() -> None:
+    assert device_named("cpu").type == "cpu"
+    if torch.cuda.is_available():
+        assert device_named("auto").type == device_named("cuda").type == "cuda"
+    else:
+        assert device_named("auto").type == "cpu"
+        with pytest.raises(Missing, match="needs a CUDA device"):
+            device_named("cuda")
+
+
+def test_a_warm_up_ends_before_the_training() -> None:
+    with pytest.raises(BadInput, match="warm_up must be less than the 3 epochs; got 3"):
+        Recipe(epochs=3, warm_up=3)
 
 
 def test_data_that_do_not_fit_are_refused(digits: Dataset) -> None:
