@@ -16,7 +16,7 @@ import numpy as np
 
 from gatewright.hw.config import Operator
 from gatewright.hw.errors import BadInput
-from gatewright.sw.addresses import maps, windows
+from gatewright.sw.addresses import maps, outputs, windows
 from gatewright.sw.tabulated import Tabulated
 
 FLOAT32_EXACT = 1 << 24  # integers below this are exact in float32, whatever the order of their sum
@@ -171,27 +171,30 @@ class Arithmetic(ABC):
         bits = self.activation_bits(activations)
         if self.packed or not self.linear or not _within(weights, *self.weight_range):
             return self.counts(bits, self.weight_bits(weights), stride, padding, first, groups)
-        kernels, _, r, s = weights.shape
-        padded = np.pad(bits, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (r, s), axis=(2, 3))[:, :, ::stride, ::stride]
-        windows = windows.transpose(0, 2, 3, 1, 4, 5)  # [N, P, Q, C, R, S]
-        images, p, q = windows.shape[:3]
-        result = np.empty((images, p, q, groups, kernels // groups), dtype=np.int64)
-        flat = weights.reshape(groups, kernels // groups, -1)
-        for part in _parts(images, windows[0].size):
-            sums = self._linear_sums(windows[part].reshape(-1, groups, flat.shape[-1]), flat)
-            result[part] = sums.reshape(-1, p, q, groups, kernels // groups)
-        return result.reshape(images, p, q, kernels).transpose(0, 3, 1, 2)
+        return self._linear_sums(bits, weights, stride, padding, groups)
 
-    def _linear_sums(self, patches: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Sums of products by a matrix product for each term: patches [M, groups, n] of bits by weights [groups, K, n]."""
-        n = weights.shape[-1]
-        dtype = np.float32 if self.bound(n) < FLOAT32_EXACT else np.float64
-        activations, values = self.activation_terms(self.activation_values), self.weight_terms(self.weight_value(weights.astype(dtype)))
-        grouped = patches.transpose(1, 0, 2)
-        dot = sum(a.astype(dtype)[grouped] @ w.astype(dtype).transpose(0, 2, 1) for (a, _), (w, _) in zip(activations, values, strict=True))
-        sums = np.asarray(dot).transpose(1, 0, 2)
-        return np.rint(self.gain * sums.astype(np.float64) + self.offset * n).astype(np.int64)
+    def _linear_sums(self, bits: np.ndarray, weights: np.ndarray, stride: int, padding: int, groups: int) -> np.ndarray:
+        """The same by a matrix product for each term, in floating point wide enough to be exact."""
+        kernels, size, *kernel = weights.shape
+        sides = self.activation_terms(self.activation_values), self.weight_terms(self.weight_value(weights.astype(np.float64)))
+        factors = [(a, w) for (a, _), (w, _) in zip(*sides, strict=True)]
+        reach = sum(np.abs(a).max() * np.abs(w).reshape(kernels, -1).sum(axis=1).max() for a, w in factors)
+        dtype = np.float32 if reach < FLOAT32_EXACT else np.float64
+        around = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+        padded = np.pad(bits.transpose(0, 2, 3, 1), around)  # channels last: what is next to each other in a window, is so in memory
+        shape = len(padded), bits.shape[1], *padded.shape[1:3]
+        p, q = outputs(shape, kernel, stride)
+        result, products = np.zeros((len(padded), p, q, groups, kernels // groups)), weights[0].size
+        for a, w in factors:
+            values = a.astype(dtype)[padded].reshape(*padded.shape[:3], groups, size)
+            windows = np.lib.stride_tricks.sliding_window_view(values, kernel, axis=(1, 2))[:, ::stride, ::stride]
+            columns = w.astype(dtype).reshape(groups, -1, size, *kernel).transpose(0, 3, 4, 2, 1).reshape(groups, products, -1)
+            for part in _parts(len(values), windows[0].size):
+                patches = windows[part].transpose(3, 0, 1, 2, 5, 6, 4).reshape(groups, -1, products)
+                result[part] += (patches @ columns).transpose(1, 0, 2).reshape(-1, *result.shape[1:])
+        if self.gain != 1 or self.offset:
+            result = np.rint(self.gain * result + self.offset * products)
+        return maps(result.astype(np.int64), shape, kernel, stride)
 
     def counts(self, bits: np.ndarray, weights: np.ndarray, stride: int, padding: int, first: int, groups: int) -> np.ndarray:
         """The same from bits, int64, of activations [N, C, H, W] and weights [K, C / groups, R, S], whatever their products are."""
