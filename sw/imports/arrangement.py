@@ -75,20 +75,14 @@ class Arrangement:
         return self.joined[key]
 
     def flat(self, elements: Tensor, path: str) -> tuple[str, Tensor]:
-        """The value that holds all of [1, n], n its size, and the place of each of them in the order C, H, W. Raises NotAMap."""
-        numbers = elements.flatten()
-        sources = sorted({self._source(int(number)) for number in numbers})
-        if len({self.shapes[s][1:] for s in sources}) > 1:
-            raise NotAMap("it joins flattened maps of different sizes")
-        offsets, size = {}, 0
-        for source in sources:
-            offsets[source] = size - self.firsts[source]
-            size += self._size(source)
-        places = torch.tensor([int(number) + offsets[self._source(int(number))] for number in numbers])
-        if size != len(numbers) or len(places.unique()) != size:
-            raise NotAMap(f"it takes {len(numbers)} of the {size} elements of its maps; flatten whole maps")
-        name = self.names[sources[0]] if len(sources) == 1 else self._join([self.names[s] for s in sources], path)
-        return name, places
+        """The map whose elements [1, n] are, and the place in it, in the order C, H, W, of each of them. Raises NotAMap."""
+        numbers = elements.flatten().contiguous()
+        ordered = numbers.unique()
+        height, width = self.shapes[self._source(int(ordered[0]))][1:]
+        if len(ordered) < len(numbers) or len(ordered) % (height * width):
+            raise NotAMap("it takes some elements of its maps more than once, or only a part of a channel")
+        name = self.map(ordered.reshape(1, -1, height, width), path)
+        return name, torch.searchsorted(ordered, numbers)
 
     def _join(self, names: list[str], path: str) -> str:
         if tuple(names) not in self.joined:

@@ -76,7 +76,7 @@ def _relu(network: FloatNetwork, step: Step) -> dict[str, tuple[Step, ...]] | No
 
 
 def _logits(network: FloatNetwork, step: Step) -> dict[str, tuple[Step, ...]] | None:
-    """An average of 1 x 1 convolutions is the convolution of an average; any other average is a convolution too."""
+    """An average of 1 x 1 convolutions is the convolution of an average; any other average has a layer of its own."""
     if step.output != network.output or not isinstance(step, Pool) or step.kind != "average":
         return None
     before = next(iter(_only(network, step) or ()), None)
@@ -84,6 +84,10 @@ def _logits(network: FloatNetwork, step: Step) -> dict[str, tuple[Step, ...]] | 
         pooled = replace(step, inputs=before.inputs, output=f"{step.output}.pooled")
         return {before.output: (), step.output: (pooled, replace(before, inputs=(pooled.output,), output=step.output))}
     channels, size = network.shapes[step.inputs[0]][0], step.window
+    if isinstance(before, Concat | Pick):  # of several layers, which a layer of its own reads whole
+        pooled = replace(step, output=f"{step.output}.pooled")
+        same, none = torch.eye(channels), torch.zeros(channels)
+        return {step.output: (pooled, Dense(path=step.path, inputs=(pooled.output,), output=step.output, weight=same, bias=none))}
     weight, bias = torch.full((channels, 1, size, size), 1 / size**2), torch.zeros(channels)
     own = Convolution(path=step.path, inputs=step.inputs, output=step.output, weight=weight, bias=bias, stride=step.stride, groups=channels)
     return {step.output: (own,)}
