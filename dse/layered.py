@@ -44,7 +44,8 @@ def architecture(config: RunConfig, params: Params, shape: tuple[int, int, int],
     mine = {name.removeprefix(f"{family}."): value for name, value in params.items() if name.startswith(f"{family}.")}
     given = _given(config, family, shape, classes, mine)
     keys = [name if config.operators.each == "layer" else place for name, place in places(given).items()]
-    return given.replace(operators=tuple(operator_named(str(mine[key])) for key in keys), join=operator_named(str(mine["join"])))
+    operators = tuple(operator_named(str(mine[key])) for key in keys) or given.operators  # a quantised file has its own
+    return given.replace(operators=operators, join=operator_named(str(mine["join"])))
 
 
 def _given(config: RunConfig, family: str, shape: tuple[int, int, int], classes: int, params: Params) -> Architecture:

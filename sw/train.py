@@ -16,7 +16,7 @@ from gatewright.hw.errors import BadInput, Missing
 from gatewright.sw.augment import augment
 from gatewright.sw.checkpoint import Epoch, Recipe, Trained, load_position
 from gatewright.sw.data import Dataset, encode
-from gatewright.sw.models import Architecture, network
+from gatewright.sw.models import Architecture, integers, network
 from gatewright.sw.modules import QuantisedNetwork
 
 BEGINNING = 256  # training images that imported weights are quantised by
@@ -27,8 +27,11 @@ def train(architecture: Architecture, dataset: Dataset, recipe: Recipe, progress
     """Train on the training images; validation images only measure. Same arguments, same network, on one machine's CPU.
 
     progress: called after every epoch; an exception it raises stops the training and passes through. Raises BadInput where the data
-    do not fit the network.
+    do not fit the network. Of a network whose integers are given nothing is trained.
     """
+    if integers(architecture) is not None:
+        check_fit(architecture, dataset)
+        return Trained(architecture=architecture, recipe=recipe, dataset=dataset.name, network=network(architecture), history=())
     training = Training(architecture, dataset, recipe)
     while training.left:
         epoch = training.epoch()
@@ -41,7 +44,9 @@ class Training:
     """A network, its optimiser and its random numbers, between two epochs. Training images are codes [N, C, H, W]."""
 
     def __init__(self, architecture: Architecture, dataset: Dataset, recipe: Recipe) -> None:
-        _check_fit(architecture, dataset)
+        check_fit(architecture, dataset)
+        if integers(architecture) is not None:
+            raise BadInput(f"{architecture.source} is quantised: its integers are in the file, and there is nothing to train.")
         self.architecture, self.dataset, self.recipe = architecture, dataset, recipe
         self.device = device_named(recipe.device)
         self.generator = torch.Generator().manual_seed(recipe.seed)
@@ -170,7 +175,8 @@ def device_named(name: str) -> torch.device:
     return torch.device("cuda" if name == "cuda" or (name == "auto" and there) else "cpu")
 
 
-def _check_fit(architecture: Architecture, dataset: Dataset) -> None:
+def check_fit(architecture: Architecture, dataset: Dataset) -> None:
+    """Raises BadInput where the images are not what the network takes."""
     wanted = (architecture.channels, architecture.height, architecture.width)
     if wanted != dataset.shape or architecture.classes < dataset.classes:
         raise BadInput(

@@ -8,6 +8,7 @@ import pkgutil
 from functools import cache
 
 from gatewright.hw.errors import BadInput
+from gatewright.sw.fixed import FixedNetwork
 from gatewright.sw.graph import Graph
 from gatewright.sw.integer import IntegerNetwork
 from gatewright.sw.layers import IMAGE, Workload
@@ -41,9 +42,9 @@ def integers(architecture: Architecture) -> IntegerNetwork | None:
 
 
 def network(architecture: Architecture, seed: int = 0) -> QuantisedNetwork:
-    """The architecture as a PyTorch module with random weights; an imported one with those of its source."""
-    if integers(architecture) is not None:
-        raise BadInput(f"{architecture.source} is quantised: its integers are in the file, and there is nothing to train.")
+    """The architecture as a PyTorch module with random weights; an imported one with those of its source, or its integers."""
+    if (given := integers(architecture)) is not None:
+        return FixedNetwork(given)
     graph, work = _written(architecture)
     model = QuantisedNetwork(work, seed)
     if initial := families()[architecture.family].initial:
