@@ -53,6 +53,7 @@ def experiment_from(tables: dict[str, Any], source: str, seed: int | None) -> "t
     from gatewright.sw.checkpoint import Recipe
     from gatewright.sw.data import load
     from gatewright.sw.experiment import Experiment
+    from gatewright.sw.train import check_fit, device_named
 
     if unknown := sorted({*tables} - {*TABLES}):
         raise BadInput(f"{source}: {', '.join(unknown)} is not a known table; known are {', '.join(TABLES)}.")
@@ -65,6 +66,8 @@ def experiment_from(tables: dict[str, Any], source: str, seed: int | None) -> "t
     dataset = load(images.dataset, images.folder, images.validation)
     channels, height, width = dataset.shape
     network = architecture_from(tables["network"], channels=channels, height=height, width=width, classes=dataset.classes)
+    check_fit(network, dataset)  # what cannot run is said before anything is written
+    device_named(recipe.device)
     made = Experiment(dataset=images.dataset, validation=images.validation, architecture=network, recipe=recipe)
     return made, images.folder
 
