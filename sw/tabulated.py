@@ -1,8 +1,8 @@
 """Sums of products that stand in tables, whatever the operator: the exact arithmetic of every operator that is not linear.
 
 A row of a table holds an activation's products with every weight. Tables of counted pulses go from one row to the next by few steps, each
-adding `height` to the products of all weights above a `level`. Steps are second differences, found here from the table's numbers alone;
-where they are many, products are looked up one by one. Equal rows are one.
+adding `height` to the products of all weights above a `level`. Steps are second differences, found here from the table's numbers alone.
+Where they are many, or sums are few, products are looked up one by one. Equal rows are one.
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,8 @@ import numpy as np
 from gatewright.sw.kernels import threads
 from gatewright.sw.kernels.tables import look_up, step_up
 
-MOST_STEPS = 4  # that a row takes on average: beyond, it costs what looking up does
-FEW_SUMS = 32  # below which rows are not worth building
-FEW_KERNELS = 4  # nor below these
+WORTH = 16  # rows and steps that building takes no longer for than looking up one sum: measured from 8 to 128 kernels
+FEW_KERNELS = 4  # below which rows are not worth building
 WIDE = 128  # kernels whose rows are built together
 LARGE = 1 << 20  # products that are worth a thread
 SIXTEEN = (1 << 15) - 1
@@ -38,7 +37,7 @@ class Steps:
 class Tabulated:
     """Sums of products in tables, int64 [lanes, activations, weights], both operands by their bits.
 
-    rows: the row of each activation among the table's different ones, uint16. steps: None where there are too many.
+    rows: the row of each activation among the table's different ones, uint16. steps: None where products are too large for them.
     """
 
     def __init__(self, tables: np.ndarray) -> None:
@@ -46,7 +45,12 @@ class Tabulated:
         choices = [_steps(tables, *choice) for choice in product({0, half}, _scales(tables))]
         self.rows, kept, steps = min(choices, key=lambda choice: len(choice[2].level))
         self.tables = np.ascontiguousarray(tables[:, kept], dtype=np.int32)
-        self.steps = steps if steps.safe >= 4 and len(steps.level) <= MOST_STEPS * self.tables[:, :, 0].size else None
+        self.steps = steps if steps.safe >= 4 else None
+        self.building = len(kept) + len(steps.level) / len(tables)
+
+    def worth(self, sums: int, kernels: int) -> Steps | None:
+        """The steps, where rows are worth building for so many sums of so many kernels."""
+        return self.steps if kernels >= FEW_KERNELS and WORTH * sums >= self.building else None
 
     def sums(self, rows: np.ndarray, places: np.ndarray, offsets: np.ndarray, lanes: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Sum m of group g: all products of the activations at places[m] + offsets[g], int64 [M, groups, K].
@@ -57,14 +61,15 @@ class Tabulated:
         result = np.zeros((len(places), groups, kernels), dtype=np.int64)
         flat, columns = rows.reshape(-1), np.ascontiguousarray(weights.transpose(0, 2, 1), dtype=np.uint16)
         workers = max(1, min(threads.limit(), result.size * positions // LARGE))
-        if self.steps is None or len(places) < FEW_SUMS or kernels < FEW_KERNELS:
+        steps = self.worth(len(places), kernels)
+        if steps is None:
             parts = threads.slices(len(places), workers)
             work = [partial(look_up, flat, places[part], offsets, lanes, columns, self.tables, result[part]) for part in parts]
         else:
-            parts = threads.slices(kernels, max(workers, -(-kernels // WIDE)), FEW_SUMS)
+            parts = threads.slices(kernels, max(workers, -(-kernels // WIDE)), WIDE // 4)
             alone = [slice(None)] if len(parts) * groups >= workers else threads.slices(len(places), workers)
             work = [
-                partial(_step_up, self.steps, flat, places[some], offsets[g], lanes[g], columns[g, :, part], result[some, g, part])
+                partial(_step_up, steps, flat, places[some], offsets[g], lanes[g], columns[g, :, part], result[some, g, part])
                 for g, part, some in product(range(groups), parts, alone)
             ]
         threads.together(work, workers)

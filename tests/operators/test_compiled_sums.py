@@ -130,18 +130,23 @@ def test_sums_as_great_as_they_can_be() -> None:
     )
 
 
-def test_tables_without_few_steps_are_looked_up() -> None:
-    rng = np.random.default_rng(8)
+def test_rows_are_built_where_that_is_less_work() -> None:
+    """Tables of all kinds, few sums and many: both ways give what the table says."""
+    rng, ways = np.random.default_rng(8), set()
+    streams = arithmetic(stochastic(4096, source="lfsr")).tables
     for tables in (
         rng.integers(-9, 9, (3, 16, 32)),
         rng.integers(-(1 << 30), 1 << 30, (1, 4, 8)),
-        np.multiply.outer(range(4), range(256))[None],
+        np.outer(range(8), range(256))[None],
+        streams,
     ):
         made = Tabulated(tables)
-        assert made.steps is None
-        a, w = rng.integers(0, tables.shape[1], (40, 9)), rng.integers(0, tables.shape[2], (6, 9))
-        lanes = rng.integers(0, len(tables), 9)
-        np.testing.assert_array_equal(summed(made, a, w, lanes), in_table(tables, a, w, lanes))
+        for m in (2, 40, 600):
+            a, w = rng.integers(0, tables.shape[1], (m, 9)), rng.integers(0, tables.shape[2], (6, 9))
+            lanes = rng.integers(0, len(tables), 9)
+            np.testing.assert_array_equal(summed(made, a, w, lanes), in_table(tables, a, w, lanes))
+            ways.add((made.steps is None, made.worth(m, 6) is not None))
+    assert ways == {(True, False), (False, False), (False, True)}
 
 
 def test_equal_rows_are_one() -> None:

@@ -116,7 +116,7 @@ def test_a_wrong_rotation_is_noticed(bench: Bench, i: int, monkeypatch: pytest.M
 def test_a_layer_is_what_the_circuit_adds(bench: Bench, i: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The compiled sums of all words with all words, those of each pair being the circuit's."""
     operator, bits, words = WORDS[i]
-    monkeypatch.setattr(tabulated, "FEW_SUMS", 1)
+    monkeypatch.setattr(tabulated, "WORTH", 1000)
     a = lanes_of(words[0], operator.width, operator.activation_bits, bits)
     w = lanes_of(words[1], operator.weight_width, operator.weight_bits, bits)
     sums = arithmetic(operator).counts(a[..., None, None], w[..., None, None], 1, 0, 0, 1)
