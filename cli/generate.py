@@ -1,29 +1,66 @@
-"""`gatewright generate`: Verilog of an accelerator, and with a run its winner's program and memory images."""
+"""`gatewright generate`: Verilog of an accelerator, and with a run its winner's program and memory images.
+
+A run of `gatewright train` has no accelerator: `--accelerator` names one, and its network becomes that accelerator's program.
+"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gatewright.cli.common import RUN_CONFIG, Json, Output, Quiet, Seed, accelerator_tables, run_folder
+from gatewright.hw.errors import BadInput
+
+if TYPE_CHECKING:
+    from gatewright.hw.config import AcceleratorConfig
+    from gatewright.sw.program import Program
 
 Source = Annotated[Path, typer.Argument(help="A run folder, or a TOML file with an [accelerator] table.", metavar="CONFIG|RUN")]
-Folder = Annotated[Path | None, typer.Option("--output", "-o", help="Where to write; by default generated/NAME.", metavar="DIR")]
+Accelerator = Annotated[
+    Path | None,
+    typer.Option("--accelerator", help="For a run of `gatewright train`: a TOML file with an [accelerator] table.", metavar="FILE"),
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Where to write; by default generated/NAME, with --accelerator RUN/winner.", metavar="DIR"),
+]
 
 
-def generate(source: Source, output: Folder = None, as_json: Json = False, seed: Seed = 0, quiet: Quiet = False) -> None:
+def generate(
+    source: Source, accelerator: Accelerator = None, output: Folder = None, as_json: Json = False, seed: Seed = 0, quiet: Quiet = False
+) -> None:
     """Write an accelerator's Verilog; of a run also its winner's program, memory image and listing."""
     from gatewright.hw.names import accelerator_from
-    from gatewright.sim.delivery import deliver
+    from gatewright.sim.delivery import WINNER, deliver
     from gatewright.sw.program import Program
 
     out = Output(as_json, quiet)
-    out.note("Generating Verilog")
-    if source.is_file() and source.name != RUN_CONFIG:
+    if accelerator is not None:
+        config = accelerator_from(accelerator_tables(accelerator), str(accelerator))
+        out.note("Mapping the trained network")
+        program = _trained(source, config)
+        output = output or run_folder(source) / WINNER
+    elif source.is_file() and source.name != RUN_CONFIG:
         program, config = None, accelerator_from(accelerator_tables(source), str(source))
     else:
-        program = Program.load(run_folder(source.parent if source.is_file() else source) / "winner" / "program.safetensors")
+        program = Program.load(run_folder(source.parent if source.is_file() else source) / WINNER / "program.safetensors")
         config = program.config
+    out.note("Generating Verilog")
     files = deliver(output or Path("generated") / source.stem, config, program)
     text = "\n".join(f"{path}  {path.stat().st_size:,} bytes" for path in files)
     out.emit({"files": files, "accelerator": config}, text)
+
+
+def _trained(run: Path, config: "AcceleratorConfig") -> "Program":
+    """The network of a run of `gatewright train` as a program, each layer with its best mapping."""
+    from gatewright.dse.cost import CostModel
+    from gatewright.dse.mapper import Mapper
+    from gatewright.sw.checkpoint import load
+    from gatewright.sw.experiment import NETWORK
+    from gatewright.sw.program import lower
+
+    file = run_folder(run) / NETWORK
+    if not file.is_file():
+        raise BadInput(f"{run} holds no {NETWORK}: --accelerator takes a run of `gatewright train`. Leave it out for a run of explore.")
+    network = load(file).export()
+    return lower(network, config, Mapper(CostModel.default()).map(network.workload, config))

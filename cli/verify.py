@@ -17,9 +17,9 @@ def verify(
     run: Run, images: Images = 300, engine: EngineName = "verilator", as_json: Json = False, seed: Seed = 0, quiet: Quiet = False
 ) -> None:
     """Run test images through the winner's Verilog; every logit must equal the golden model's and the cycles the prediction."""
-    from gatewright.dse.config import RunConfig
+    from gatewright.dse.config import Data
     from gatewright.sim import verification
-    from gatewright.sim.delivery import PROGRAM, VERILOG, check
+    from gatewright.sim.delivery import PROGRAM, VERILOG, WINNER, check
     from gatewright.sw.data import encode, load
     from gatewright.sw.program import Program
 
@@ -27,17 +27,18 @@ def verify(
     folder = run_folder(run)
     if engine not in ("verilator", "cocotb"):
         raise BadInput(f"--engine must be verilator or cocotb; got {engine!r}.")
-    config = RunConfig(**read_toml(folder / RUN_CONFIG))
-    program = Program.load(folder / "winner" / PROGRAM)
-    verilog = folder / "winner" / VERILOG
+    data = Data(**read_toml(folder / RUN_CONFIG).get("data", {}))
+    program = Program.load(folder / WINNER / PROGRAM)
+    verilog = folder / WINNER / VERILOG
     if not verilog.is_file():
         raise BadInput(f"{verilog} is missing; `gatewright generate {run} -o {folder / 'winner'}` writes it again.")
-    check(folder / "winner", program)
-    dataset = load(config.data.dataset, config.data.folder, config.data.validation)
+    check(folder / WINNER, program)
+    dataset = load(data.dataset, data.folder, data.validation)
     test = dataset.test().images
     if images > len(test):
         raise BadInput(f"--images must be at most {len(test)}, the test images of {dataset.name}; got {images}.")
-    codes = encode(program.network.layers[0].layer.operator, test[:images], dataset.maximum)
+    reader = program.network.workload.maps[0].readers[0]
+    codes = encode(program.network.layers[reader].layer.operator, test[:images], dataset.maximum)
     output.note(f"Running {images} test images through {verilog} ({engine})")
     result = verification.verify(program, codes, engine, verilog.read_text())  # type: ignore[arg-type]
     simulated = result.cycles_simulated[0] if len(result.cycles_simulated) == 1 else list(result.cycles_simulated)

@@ -15,6 +15,7 @@ from gatewright.sw.cycles import timing
 from gatewright.sw.listing import listing
 from gatewright.sw.program import Program
 
+WINNER = "winner"  # the folder of a run that holds them
 VERILOG, PROGRAM, IMAGE, LISTING, MANIFEST = f"{TOP}.v", "program.safetensors", "memory.hex", "program.txt", "manifest.json"
 
 
