@@ -56,6 +56,7 @@ class Architecture(Noun):
         if self.family in ("mlp", "vgg"):
             return "_".join((self.family, "x".join(map(str, self.widths)) or "0", *(operator.name for operator in self.operators)))
         sizes = ("x".join(map(str, self.widths)), "" if self.multiplier == 1 else f"{self.multiplier:g}")
-        mixed = (self.content_hash[:8],) if len({*self.operators}) > 1 else ()
-        different = dict.fromkeys(operator.name for operator in self.operators)
-        return "_".join((self.family, *(size for size in sizes if size), *different, *mixed))
+        different = tuple(dict.fromkeys(operator.name for operator in self.operators))
+        listed = different if len(different) <= 3 else (f"{len(different)}_operators",)
+        mixed = (self.content_hash[:8],) if len(different) > 1 else ()
+        return "_".join((self.family, *(size for size in sizes if size), *listed, *mixed))

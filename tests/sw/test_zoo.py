@@ -7,9 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gatewright.hw.config import Operator, binary_weight, integer, multiplication_free, shift, stochastic, xnor
+from gatewright.hw.config import AcceleratorConfig, Operator, binary_weight, integer, multiplication_free, shift, stochastic, xnor
 from gatewright.hw.errors import BadInput
 from gatewright.sw import golden
+from gatewright.sw.mapping import Mapping, Tiling
 from gatewright.sw.models import Architecture, families, layer_names, network, workload
 from gatewright.sw.modules import export
 from gatewright.sw.train import settle
@@ -132,6 +133,24 @@ def test_the_table_of_the_zoo() -> None:
     rows = [row(*case) for case in PUBLISHED]
     assert [line for line in rows if line not in page.splitlines()] == [], "\n".join(rows)
     assert {name for name, _ in PUBLISHED} | {"mlp", "vgg"} == {*SMALL, *DEEP}
+
+
+def test_every_layer_can_be_mapped() -> None:
+    """No rule of the accelerator forbids a layer of the published sizes; depthwise layers need a weight that adds nothing."""
+    fields = {"accumulator_bits": 32, "activation_words": 4096, "weight_words": 4096, "output_words": 4096, "parameter_words": 256}
+
+    def forbidden(family: str, sizes: dict, operator: Operator) -> set[str]:
+        work = workload(Architecture(family=family, operators=(operator,), **sizes))
+        operators = tuple(dict.fromkeys(layer.operator for layer in work.layers))
+        grid = AcceleratorConfig(rows=16, cols=16, operators=operators, **fields)
+        tilings = (Tiling(layer, grid, Mapping(), 1, work.context(i)) for i, layer in enumerate(work.layers))
+        return {tiling.layer.name for tiling in tilings if tiling.layer_rule()}
+
+    for case in PUBLISHED:
+        assert forbidden(*case, integer(8, signed=True)) == set(), case
+    refused = forbidden("shufflenetv2", CIFAR | {"multiplier": 0.25}, xnor())
+    assert refused
+    assert all("depthwise" in name for name in refused)
 
 
 def test_multipliers() -> None:
