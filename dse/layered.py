@@ -9,9 +9,8 @@ from gatewright.hw.errors import BadInput
 from gatewright.hw.names import operator_named
 from gatewright.sw.models import Architecture, families, layer_names, workload
 
-Params = dict[str, str | int | float]
-Choices = dict[str, tuple[str | int | float, ...]]
-PUBLISHED = "published"
+Params = dict[str, str | int]
+Choices = dict[str, tuple[str | int, ...]]
 
 
 def choices(config: RunConfig, family: str, shape: tuple[int, int, int], classes: int) -> Choices:
@@ -21,9 +20,7 @@ def choices(config: RunConfig, family: str, shape: tuple[int, int, int], classes
     """
     network, kind, found = config.network, families()[family], Choices()
     if not kind.imported:
-        found["sizes"] = tuple(map(_spelled, network.sizes_of(family)))
-    if kind.scales:
-        found["multiplier"] = network.multipliers
+        found["size"] = tuple(network.sizes_of(family))
     if kind.pools:
         found["pooling"] = network.pooling
     found["join"] = config.operators.join
@@ -50,24 +47,20 @@ def architecture(config: RunConfig, params: Params, shape: tuple[int, int, int],
 
 def _given(config: RunConfig, family: str, shape: tuple[int, int, int], classes: int, params: Params) -> Architecture:
     """A network without its operators: sizes as chosen, or the first choice."""
-    sizes = [size for size in config.network.sizes_of(family) if params.get("sizes", _spelled(size)) == _spelled(size)]
-    multiplier = float(params.get("multiplier", 1.0))
+    sizes = config.network.sizes_of(family)
+    widths, multiplier = sizes[str(params.get("size", next(iter(sizes))))]
     return Architecture(
         family=family,
         channels=shape[0],
         height=shape[1],
         width=shape[2],
         classes=classes,
-        widths=sizes[0] if params and not families()[family].imported else (),
+        widths=widths,
         multiplier=multiplier,
         pooling=params.get("pooling", "max"),
         operators=(integer(8),),
         source=config.network.source(family),
     )
-
-
-def _spelled(size: tuple[int, ...]) -> str:
-    return "x".join(map(str, size)) or PUBLISHED
 
 
 @lru_cache(maxsize=256)

@@ -10,6 +10,7 @@ from gatewright.sw.layers import Pooling
 from gatewright.sw.models import families
 from gatewright.sw.operators import arithmetic
 
+PUBLISHED = "published"
 FREE = ("mlp", "vgg")  # families with any number of layers, each with a width of its own
 Place = Literal["first", "hidden", "depthwise", "last"]
 
@@ -19,7 +20,7 @@ class NetworkSpace(Noun):
 
     mlp, vgg: `depths` count the layers before the logits, `widths` are their output channels, each layer its own. `poolings`: how many
     2 x 2 poolings a `vgg` has, after its first convolutions; an `mlp` has none. Other families: `sizes` are lists of all their widths, as
-    the family counts them, or [] for the published ones, `multipliers` are of these. `pooling` is for families that heed it.
+    the family counts them, or [] for the published ones times one of `multipliers`. `pooling` is for families that heed it.
     `module`: `file.py:Name`, a PyTorch module; `onnx`: a file. Their layers are as they are.
     """
 
@@ -60,10 +61,14 @@ class NetworkSpace(Noun):
         return self
 
     def _check_sizes(self, name: str) -> None:
-        published = families()[name].widths
-        if self.sizes_of(name) or published is None:
+        family = families()[name]
+        if family.widths is None or self.sizes_of(name):
             return
-        raise ValueError(f"sizes: {name} has {len(published)} widths, published as {list(published)}; got {list(map(list, self.sizes))}")
+        allowed = f", or multiplied by {', '.join(map(str, family.multipliers))}" if family.multipliers else ""
+        raise ValueError(
+            f"sizes: {name} has {len(family.widths)} widths, published as {list(family.widths)}{allowed}; "
+            f"got {list(map(list, self.sizes))}, multipliers {list(self.multipliers)}"
+        )
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -79,10 +84,16 @@ class NetworkSpace(Noun):
         """The file of a user's own network."""
         return {"module": self.module, "onnx": self.onnx}.get(family, "")
 
-    def sizes_of(self, family: str) -> tuple[tuple[int, ...], ...]:
-        """Those of `sizes` that a family can have."""
-        published = families()[family].widths or ()
-        return tuple(size for size in self.sizes if len(size) in (0, len(published)))
+    def sizes_of(self, family: str) -> dict[str, tuple[tuple[int, ...], float]]:
+        """The sizes that a family can have, by name: its widths, () the published ones, and by what these are multiplied."""
+        kind, found = families()[family], dict[str, tuple[tuple[int, ...], float]]()
+        factors = [by for by in self.multipliers if not kind.multipliers or by in kind.multipliers] if kind.scales else [1.0]
+        for size in self.sizes:
+            if size and kind.widths is not None and len(size) == len(kind.widths):
+                found["x".join(map(str, size))] = size, 1.0
+            elif not size:
+                found |= {PUBLISHED if by == 1 else f"x{by:g}": (size, by) for by in factors}
+        return found
 
 
 class OperatorSpace(Noun):

@@ -80,13 +80,13 @@ def test_layers_of_the_zoo_choose_each_or_by_groups() -> None:
     for each in ("layer", "group"):
         c = config(**ZOO, operators=operators | {"each": each})
         choices = {name: d.choices for name, d in space.distributions(c, PICTURE, CLASSES).items()}  # type: ignore[attr-defined]
-        assert choices["resnet8.sizes"] == ("published", "8x16x32")
-        assert choices["shufflenetv2.sizes"] == ("published",)  # which has four
+        assert choices["resnet8.size"] == ("published", "x0.5", "8x16x32")
+        assert choices["shufflenetv2.size"] == ("published", "x0.5")  # which has four widths
         assert choices["resnet8.join"] == ("int8s", "int4s")
         if each == "group":
             assert choices["shufflenetv2.depthwise"] == ("int8", "int4")
             assert not any(name.startswith("resnet8.depthwise") for name in choices)
-            assert space.size(c, PICTURE, CLASSES) == 8 * (2 * 2 * 2 * 2 + 2 * 2 * 2 * 2 + 2**2 * 2)
+            assert space.size(c, PICTURE, CLASSES) == 8 * (3 * 2 * 2 + 2 * 2 * 2 * 2 + 2**2 * 2)
         else:
             assert choices["resnet8.stem"] == choices["resnet8.fc"] == ("int8",)
             assert choices["resnet8.stage2.block1.shortcut"] == ("int4", "xnor")
@@ -94,10 +94,6 @@ def test_layers_of_the_zoo_choose_each_or_by_groups() -> None:
         rng, found = random.Random(2), set()
         for _ in range(16):
             params = {name: rng.choice(values) for name, values in choices.items()} | {"family": rng.choice(["resnet8", "shufflenetv2"])}
-            if params["family"] == "resnet8" and (params["resnet8.sizes"], params["resnet8.multiplier"]) == ("8x16x32", 0.5):
-                with pytest.raises(BadInput, match="a multiplier is of the published widths"):
-                    space.architecture(c, params, PICTURE, CLASSES)
-                continue
             network = space.architecture(c, params, PICTURE, CLASSES)
             found.add(network.widths or network.multiplier)
             names = layer_names(network)
@@ -159,6 +155,7 @@ def test_a_grid_needs_the_longest_stream_of_each_kind() -> None:
         ({"network": {"widths": []}}, "widths are missing: the channels to choose from for each layer of vgg"),
         ({"network": {"families": ["resnet9"]}}, "families are .*, resnet18, resnet20, resnet8, .* got 'resnet9'"),
         ({"network": {"families": ["resnet8"], "sizes": [[8, 16]]}}, "resnet8 has 3 widths, published as .16, 32, 64.; got ..8, 16.."),
+        ({"network": {"families": ["shufflenetv2"], "multipliers": [0.3]}}, "or multiplied by 0.25, 0.5, .* multipliers .0.3."),
         ({"network": {"families": ["module"]}}, "the family 'module' needs module = a file"),
         ({"network": {"families": ["resnet8"], "onnx": "a.onnx"}}, "onnx names a network, but families lacks 'onnx'"),
         (
