@@ -12,7 +12,6 @@ from itertools import product
 import numpy as np
 
 from gatewright.sw.kernels import threads
-from gatewright.sw.kernels.tables import look_up, step_up
 
 WORTH = 16  # rows and steps that building takes no longer for than looking up one sum: measured from 8 to 128 kernels
 FEW_KERNELS = 4  # below which rows are not worth building
@@ -57,6 +56,8 @@ class Tabulated:
 
         rows: any array of activations, each as its row. offsets, lanes: [groups, n]; weights: [groups, K, n], by their bits.
         """
+        from gatewright.sw.kernels.tables import look_up  # takes a second, and many who know an operator never compute
+
         groups, kernels, positions = weights.shape
         result = np.zeros((len(places), groups, kernels), dtype=np.int64)
         flat, columns = rows.reshape(-1), np.ascontiguousarray(weights.transpose(0, 2, 1), dtype=np.uint16)
@@ -80,6 +81,8 @@ def _step_up(
     steps: Steps, rows: np.ndarray, places: np.ndarray, offsets: np.ndarray, lanes: np.ndarray, columns: np.ndarray, into: np.ndarray
 ) -> None:
     """`step_up` into sums that may stand among others."""
+    from gatewright.sw.kernels.tables import step_up
+
     order, sums = np.argsort(lanes, kind="stable"), np.zeros(into.shape, dtype=np.int64)
     tables = (steps.first, steps.start, steps.magnitude, steps.sign, steps.level, steps.height, steps.safe)
     step_up(rows, places, offsets[order], lanes[order], columns[order], *tables, sums)

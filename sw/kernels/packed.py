@@ -23,14 +23,23 @@ ones: Any = intrinsic(_ones)
 @njit("void(int64[:, :, :, ::1], int64, uint64[:, :, :, :, ::1])", cache=True, nogil=True, error_model="numpy")
 def pack(bits, padding, words):
     """Bits [N, groups * C, H, W] into words of zeros [N, padded H, padded W, groups, C / 64 rounded up], channel c at bit c."""
-    channels = bits.shape[1] // words.shape[3]
+    channels, area = bits.shape[1] // words.shape[3], bits.shape[2] * bits.shape[3]
     for n in range(bits.shape[0]):
         for g in range(words.shape[3]):
-            for c in range(channels):
+            if area < 64:  # a kernel's: word by word, else channel by channel
                 for y in range(bits.shape[2]):
                     for x in range(bits.shape[3]):
-                        bit = np.uint64(bits[n, g * channels + c, y, x]) << np.uint64(c % 64)
-                        words[n, y + padding, x + padding, g, c // 64] |= bit
+                        for j in range(words.shape[4]):
+                            word = np.uint64(0)
+                            for b in range(min(64, channels - 64 * j)):
+                                word |= np.uint64(bits[n, g * channels + 64 * j + b, y, x]) << np.uint64(b)
+                            words[n, y + padding, x + padding, g, j] = word
+            else:
+                for c in range(channels):
+                    for y in range(bits.shape[2]):
+                        for x in range(bits.shape[3]):
+                            bit = np.uint64(bits[n, g * channels + c, y, x]) << np.uint64(c % 64)
+                            words[n, y + padding, x + padding, g, c // 64] |= bit
 
 
 @njit("void(uint64[::1], int64[::1], int64[:, ::1], uint64[:, :, ::1], int64[:, :, ::1])", cache=True, nogil=True, error_model="numpy")

@@ -21,7 +21,6 @@ from gatewright.hw.stochastic.sharing import ALL_LANES, PERIOD_BITS, lane_sequen
 from gatewright.sw.addresses import maps, windows
 from gatewright.sw.arithmetic import Arithmetic, checked
 from gatewright.sw.kernels import threads
-from gatewright.sw.kernels.packed import joined
 
 LARGE = 1 << 18  # joined products that are worth a thread
 
@@ -150,7 +149,9 @@ def _both(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.nda
 
 
 def _count_joined(sums: np.ndarray, *arguments: np.ndarray) -> None:
-    """`joined` into sums that may stand among others."""
+    """`kernels.packed.joined` into sums that may stand among others."""
+    from gatewright.sw.kernels.packed import joined  # takes a second
+
     counted = np.zeros(sums.shape, dtype=np.int64)
     compiled: Any = joined
     compiled(*arguments, counted)

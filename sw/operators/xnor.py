@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from gatewright.sw.arithmetic import Arithmetic, checked, signs
-from gatewright.sw.binary import BinaryKernels, packed
 
 
 class Xnor(Arithmetic):
@@ -25,6 +24,8 @@ class Xnor(Arithmetic):
         return (np.asarray(activation_bits) == np.asarray(weight_bits)).astype(np.int64)
 
     def counts(self, bits: np.ndarray, weights: np.ndarray, stride: int, padding: int, first: int, groups: int) -> np.ndarray:
+        from gatewright.sw.binary import BinaryKernels, packed  # compiled code takes a second
+
         kernels = BinaryKernels(weights, groups)
         return kernels.products - kernels.differing(packed(bits, padding, groups), stride)
 
