@@ -12,7 +12,7 @@ TORCH := 2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup explore test thorough mutation regress bench boards lint format types imports formal verify lock wheel clean
+.PHONY: help setup explore test thorough mutation regress bench accuracy boards lint format types imports formal verify lock wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ regress: $(VENV)/ready-dev ## area, LUTs, cycles, energy and clock rate of our b
 
 bench: $(VENV)/ready-dev ## the project's own benchmarks, side by side (NAME=gates for one)
 	$(BIN)/gatewright bench $(NAME)
+
+accuracy: $(VENV)/ready ## train the reference networks of docs/accuracy.md, hours for all (NAME='digits_mlp_int8 ...' for some)
+	$(BIN)/python -m gatewright.sw.reference --record docs/accuracy.json $(NAME)
 
 boards: $(VENV)/ready-fpga ## place and route for three boards, and bad lines: many minutes
 	$(BIN)/python -m pytest -m boards --timeout 3600 tests/boards

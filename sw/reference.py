@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gatewright.hw.config import Operator, binary_weight, integer, multiplication_free, shift, stochastic, xnor
-from gatewright.hw.errors import BadInput
+from gatewright.hw.errors import BadInput, GatewrightError
 from gatewright.hw.noun import Noun
 from gatewright.sw.accuracy import Accuracy
 from gatewright.sw.checkpoint import Recipe
@@ -165,4 +165,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except GatewrightError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_status)
