@@ -1,4 +1,4 @@
-"""Networks whose integers are given, by a quantised file: they evaluate, trace, export and save like a `QuantisedNetwork`, and do not train."""
+"""Networks whose integers are given, by a quantised file: a `QuantisedNetwork` in all but training."""
 
 import torch
 from torch import Tensor, nn

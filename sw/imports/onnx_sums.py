@@ -113,7 +113,7 @@ class _Finder:
         """Whether what reads a sum is done with it: scales and shifts before it is rounded, ReLU also after that."""
         if isinstance(after, Relu):
             return value not in self.grids or self.grids.get(after.output) in (None, self.grids[value])
-        return isinstance(after, Affine) and isinstance(step, Convolution | Dense) and value not in self.grids
+        return isinstance(after, Affine) and isinstance(step, Convolution | Dense | Affine) and value not in self.grids
 
     def _finish(self, step: Step, total: Sum) -> None:
         """Its weights and multipliers, where they are not the file's, and that it has what it needs."""
