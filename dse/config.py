@@ -148,11 +148,17 @@ class RunConfig(Noun):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     data: Data = Data()
     network: NetworkSpace
-    operators: OperatorSpace
+    operators: OperatorSpace = OperatorSpace()
     accelerator: AcceleratorSpace
     target: Target
     search: Search = Search()
     measure: Measure = Measure()
+
+    @model_validator(mode="after")
+    def _check(self) -> "RunConfig":
+        if not self.operators.choices and {*self.network.families} != {"onnx"}:
+            raise ValueError("[operators] choices are missing: names of operators for the layers, as ['int8', 'xnor']")
+        return self
 
     def operator_choices(self) -> tuple[Operator, ...]:
         """Every operator that a layer can have, each once."""

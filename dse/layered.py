@@ -7,7 +7,7 @@ from gatewright.dse.network_space import Place
 from gatewright.hw.config import integer
 from gatewright.hw.errors import BadInput
 from gatewright.hw.names import operator_named
-from gatewright.sw.models import Architecture, families, layer_names, workload
+from gatewright.sw.models import Architecture, families, integers, layer_names, workload
 
 Params = dict[str, str | int]
 Choices = dict[str, tuple[str | int, ...]]
@@ -23,9 +23,16 @@ def choices(config: RunConfig, family: str, shape: tuple[int, int, int], classes
         found["size"] = tuple(network.sizes_of(family))
     if kind.pools:
         found["pooling"] = network.pooling
+    given = _given(config, family, shape, classes, {})
+    if integers(given) is not None:
+        if config.operators.choices:
+            raise BadInput(f"{config.name}: {given.source} is quantised and has its own operators. Leave [operators] out.")
+        return {}
     found["join"] = config.operators.join
-    for name, place in places(_given(config, family, shape, classes, {})).items():
+    for name, place in places(given).items():
         operators = config.operators.of(place)
+        if not config.operators.choices:
+            raise BadInput(f"{config.name}: {given.source} is not quantised: name operators for its layers in [operators] choices.")
         if not operators:
             raise BadInput(
                 f"{config.name}: layer {name} of {family} has groups, and none of [operators] choices has a weight that adds nothing. "
@@ -40,6 +47,8 @@ def architecture(config: RunConfig, params: Params, shape: tuple[int, int, int],
     family = str(params["family"])
     mine = {name.removeprefix(f"{family}."): value for name, value in params.items() if name.startswith(f"{family}.")}
     given = _given(config, family, shape, classes, mine)
+    if integers(given) is not None:
+        return given
     keys = [name if config.operators.each == "layer" else place for name, place in places(given).items()]
     operators = tuple(operator_named(str(mine[key])) for key in keys) or given.operators  # a quantised file has its own
     return given.replace(operators=operators, join=operator_named(str(mine["join"])))

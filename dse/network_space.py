@@ -11,6 +11,7 @@ from gatewright.sw.models import families
 from gatewright.sw.operators import arithmetic
 
 PUBLISHED = "published"
+EXAMPLES = {"module": "file.py:Name", "onnx": "file.onnx"}
 FREE = ("mlp", "vgg")  # families with any number of layers, each with a width of its own
 Place = Literal["first", "hidden", "depthwise", "last"]
 
@@ -50,7 +51,7 @@ class NetworkSpace(Noun):
             if name not in families():
                 raise ValueError(f"families are {', '.join(sorted(families()))}; got {name!r}")
             if families()[name].imported and not self.source(name):
-                raise ValueError(f"the family {name!r} needs {name} = a file; see docs/search.md")
+                raise ValueError(f"the family {name!r} needs {name} = '{EXAMPLES[name]}'")
             if name in self.layered:
                 self._check_sizes(name)
         for name in ("module", "onnx"):
@@ -97,14 +98,14 @@ class NetworkSpace(Noun):
 
 
 class OperatorSpace(Noun):
-    """Operators by name; `first`, `last` and `depthwise` replace `choices` for the layer that reads the image, for the logits and for
-    layers with groups. `join`: of sums and copies between layers.
+    """Operators by name, none for a network that is quantised already; `first`, `last` and `depthwise` replace `choices` for the layer that
+    reads the image, for the logits and for layers with groups. `join`: of sums and copies between layers.
 
     each: whether each layer has its own operator, or all of a group (first, hidden, depthwise, last) have the same; an mlp's and a vgg's
     layers always have their own.
     """
 
-    choices: tuple[str, ...] = Field(min_length=1)
+    choices: tuple[str, ...] = ()
     first: tuple[str, ...] | None = Field(default=None, min_length=1)
     last: tuple[str, ...] | None = Field(default=None, min_length=1)
     depthwise: tuple[str, ...] | None = Field(default=None, min_length=1)

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from gatewright.dse.evaluate import Outcome
 from gatewright.dse.explore import Result
-from gatewright.dse.words import channels_words, operators_words
+from gatewright.dse.words import channels_words, every_operator, operators_words
 from gatewright.sw.models import Architecture, workload
 
 KINDS = {
@@ -80,7 +80,7 @@ class FrontInfo:
 def dot(number: int, architecture: Architecture, energy_pj: float, accuracy: float, text: str) -> Dot:
     """A network as a dot."""
     largest = max(workload(architecture).layers, key=lambda layer: layer.products)
-    kinds = {o.kind for o in architecture.operators}
+    kinds = {o.kind for o in every_operator(architecture)}
     kind = KINDS.get(largest.operator.kind, largest.operator.kind)
     return Dot(number, energy_pj / 1e3, 100 * accuracy, kind, len(kinds) > 1, text)
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 from gatewright.dse.network_space import FREE
 from gatewright.hw.config import AcceleratorConfig, Operator
-from gatewright.sw.models import Architecture, layer_names
+from gatewright.sw.models import Architecture, integers, layer_names, workload
 
 FEW = 6  # layers whose operators are listed one by one
 
@@ -52,7 +52,7 @@ def _grouped_words(a: Architecture) -> str:
         by_operator.setdefault(operator, []).append(i)
     if len(by_operator) == 1:
         return f"{channels_words(a)}, all {len(operators)} layers in {operator_words(operators[0])}"
-    names = layer_names(a)
+    names = [name for name, _ in by_layer(a)]
     most = max(by_operator, key=lambda operator: len(by_operator[operator]))
     parts = [f"{_listed([names[i] for i in places])} in {operator_words(o)}" for o, places in by_operator.items() if o != most]
     return f"{channels_words(a)}: {'; '.join(parts)}; the other {len(by_operator[most])} layers in {operator_words(most)}"
@@ -70,9 +70,17 @@ def channels_words(a: Architecture) -> str:
     return " ".join(word for word in (a.source or a.family, sizes, "" if a.multiplier == 1 else f"x {a.multiplier:g}") if word)
 
 
-def every_operator(a: Architecture) -> tuple[Operator, ...]:
-    """The operator of each layer that takes one."""
-    return a.operators if len(a.operators) > 1 else a.operators * len(layer_names(a))
+def by_layer(a: Architecture) -> list[tuple[str, Operator]]:
+    """Every layer that takes an operator, by name; of a quantised network every layer that computes."""
+    if integers(a) is not None:
+        return [(layer.name, layer.operator) for layer in workload(a).layers if not layer.unit_weights]
+    names = layer_names(a)
+    return list(zip(names, a.operators if len(a.operators) > 1 else a.operators * len(names), strict=True))
+
+
+def every_operator(a: Architecture) -> list[Operator]:
+    """The operator of each layer that has one of its own."""
+    return [operator for _, operator in by_layer(a)]
 
 
 def operators_words(a: Architecture) -> str:

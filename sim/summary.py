@@ -26,10 +26,10 @@ def network_for(config: AcceleratorConfig, table: Mapping[str, Any] | None) -> A
 def architecture_from(table: Mapping[str, Any], **otherwise: int) -> Architecture:
     """The network of a file's [network] table, its operators by name; `otherwise` is what holds for keys that the table leaves out."""
     fields = {**otherwise, **table}
-    operators = fields.get("operators", [])
-    if not isinstance(operators, list):
-        raise BadInput(f"[network] operators must be a list of names, such as ['int8', 'xnor']; got {operators!r}.")
-    fields["operators"] = tuple(operator_named(entry) if isinstance(entry, str) else entry for entry in operators)
+    if "operators" in fields:  # else the family's own, if it has any
+        if not isinstance(operators := fields["operators"], list):
+            raise BadInput(f"[network] operators must be a list of names, such as ['int8', 'xnor']; got {operators!r}.")
+        fields["operators"] = tuple(operator_named(entry) if isinstance(entry, str) else entry for entry in operators)
     if isinstance(join := fields.get("join"), str):
         fields["join"] = operator_named(join)
     return Architecture(**fields)
