@@ -55,7 +55,7 @@ def problem(layer: Layer, config: AcceleratorConfig, images: int, context: Conte
         "raw": context.output is None,
         "mappable": one.layer_rule() is None,
         "products": layer.products * images,
-        "busy": busy(layer, config) * images,
+        "busy": busy(one) * images,
         "lanes": config.lanes(layer.operator),
         "longest_load": LONGEST_LOAD,
         "counts": COUNTS,

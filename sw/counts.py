@@ -4,10 +4,12 @@ from collections import Counter
 from dataclasses import dataclass, fields
 from math import prod
 
+import numpy as np
+
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.instructions import BLOCK_LEVELS, LEVELS, Opcode
 from gatewright.sw.cycles import blocks, timing
-from gatewright.sw.layers import Layer
+from gatewright.sw.mapping import Tiling
 from gatewright.sw.schedule import Instruction, Schedule
 
 
@@ -69,16 +71,16 @@ def count(schedule: Schedule) -> tuple[Counts, ...]:
         sums[i]["products"] = layer.products * schedule.images
         sums[i]["slots"] = sums[i]["issues"] * schedule.config.rows * schedule.config.cols * schedule.config.lanes(layer.operator)
         sums[i]["slots"] //= layer.operator.steps
-        sums[i]["busy"] = busy(layer, schedule.config) * schedule.images
+        sums[i]["busy"] = busy(schedule.tiling(i)) * schedule.images
     return tuple(Counts(**into) for into in sums)
 
 
-def busy(layer: Layer, config: AcceleratorConfig) -> int:
+def busy(tile: Tiling) -> int:
     """Operand pairs of one image that hold a useful product, times the steps of a stream."""
-    lanes, outputs = config.lanes(layer.operator), layer.K // layer.groups
-    starts = [k // outputs * layer.group_channels for k in range(layer.K)]
-    words = sum((start + layer.group_channels - 1) // lanes - start // lanes + 1 for start in starts)
-    return words * layer.R * layer.S * layer.out_h * layer.out_w * layer.pool_window**2 * layer.operator.steps
+    layer = tile.layer
+    words = np.sort((tile.lanes_of // tile.lanes).reshape(layer.groups, -1), axis=1)  # of all maps, of each group's channels
+    pairs = (layer.groups + int((np.diff(words, axis=1) > 0).sum())) * (layer.K // layer.groups)
+    return pairs * layer.R * layer.S * layer.out_h * layer.out_w * layer.pool_window**2 * layer.operator.steps
 
 
 def utilisation(schedule: Schedule) -> tuple[float, ...]:

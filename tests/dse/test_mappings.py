@@ -85,6 +85,8 @@ def test_no_faster_than_the_grid_and_no_less_traffic_than_the_tensors(seed: int)
         peak = config.rows * config.cols * config.lanes(operator) / operator.steps
         assert numbers["cycles"] >= numbers["issues"] >= problem.layer.products * problem.images / peak
         assert batch.evaluate(which, row, exact=False)[1][0] >= numbers["issues"]
+        assert numbers["busy"] <= numbers["issues"] * config.rows * config.cols
+        assert numbers["products"] * operator.steps <= numbers["busy"] * config.lanes(operator)
         assert numbers["cycles"] >= config.memory_interval * (numbers["linear_words"] + numbers["image_words"])
         for name, least in compulsory(problem).items():
             assert numbers[name] >= least, (name, problem, mapping)
