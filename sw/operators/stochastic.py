@@ -11,6 +11,7 @@ of a lane. An OR joins the lanes of `PERIOD_BITS` operand bits: its sums are no 
 
 import math
 from functools import cached_property, partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from gatewright.sw.arithmetic import Arithmetic, checked
 from gatewright.sw.kernels import threads
 
 LARGE = 1 << 18  # joined products that are worth a thread
+WIDE = 64  # kernels whose streams stay in a cache together
 
 
 class Stochastic(Arithmetic):
@@ -98,12 +100,15 @@ class Stochastic(Arithmetic):
         padded = np.pad(bits.astype(np.uint16), ((0, 0), (0, 0), (padding, padding), (padding, padding)))
         places, offsets = windows(padded.shape, kernel, stride, groups)
         channels = (first + np.arange(offsets.size) // math.prod(kernel)).reshape(groups, -1)
-        parts = threads.slices(len(places), max(1, min(threads.limit(), len(places) * weights.size // LARGE)))
+        workers = max(1, min(threads.limit(), len(places) * weights.size // LARGE))
+        parts = threads.slices(len(places), workers), threads.slices(kernels // groups, -(-kernels // groups // WIDE))
         sums, work = np.zeros((len(places), groups, kernels // groups), dtype=np.int64), []
         for g, one in enumerate(weights.reshape(groups, kernels // groups, -1)):
-            sets = self._joined(offsets[g], channels[g], one)
-            work += [partial(_count_joined, sums[part, g], padded.reshape(-1), places[part], *sets, *self._packed) for part in parts]
-        threads.together(work, len(parts))
+            where, lanes, columns = self._joined(offsets[g], channels[g], one)
+            for some, part in product(*parts):
+                own = padded.reshape(-1), places[some], where, lanes, np.ascontiguousarray(columns[..., part]), *self._packed
+                work.append(partial(_count_joined, sums[some, g, part], *own))
+        threads.together(work, workers)
         return maps(sums, padded.shape, kernel, stride)
 
     def _joined(self, offsets: np.ndarray, channels: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -81,6 +81,15 @@ def test_evaluation_and_threads_see_the_same_sums(operator: Operator, busy: None
     np.testing.assert_array_equal(counted, expected)
 
 
+@pytest.mark.parametrize("operator", OPERATORS[-2:], ids=lambda operator: operator.name)
+def test_joined_lanes_of_many_kernels(operator: Operator) -> None:
+    """More than are counted together; an odd number of sums."""
+    rng, made, greatest = np.random.default_rng(10), arithmetic(operator), arithmetic(operator).weight_range[1]
+    x, weights = rng.integers(0, operator.activation_range[1] + 1, (5, 9)), rng.integers(-greatest, greatest + 1, (150, 9))
+    expected = step(operator, x, made.weight_bits(weights), np.arange(9), np.zeros(9, dtype=np.int64))
+    np.testing.assert_array_equal(made.accumulate(x[..., None, None], weights[..., None, None])[..., 0, 0], expected)
+
+
 @pytest.mark.parametrize("change", ["level", "height", "start"])
 def test_a_wrong_step_is_noticed(change: str) -> None:
     operator = stochastic(16, bits=4)
