@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gatewright.hw.config import Operator, binary_weight, integer, stochastic, xnor
+from gatewright.hw.config import Operator, binary_weight, integer, xnor
 from gatewright.hw.errors import BadInput
 from gatewright.sw import golden
 from gatewright.sw.graph import Graph, Value
