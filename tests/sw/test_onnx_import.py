@@ -587,7 +587,7 @@ def sixteen(g):
 
 INTEGER_REFUSALS = {
     unquantised_weights: r"fc \(Dense\): its weights are not quantised; put DequantizeLinear before them",
-    unrounded: r"fc \(Dense\): conv \(Convolution\): its result is not quantised",
+    unrounded: r"conv \(Convolution\): its result is not quantised",
     classwise: r"fc \(Dense\): its results have a scale for each class; quantise its weights with one scale, or its results",
     asymmetric: r"fc \(Dense\): its weights less their zero point go from -100 to 155, beyond 8 bits; quantise them symmetrically",
     padded: r"net: the codes of conv go from 0 to 255 with the zero point 101, and a convolution .*zero point 0 in int8",
