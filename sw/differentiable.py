@@ -1,5 +1,6 @@
 """Operators in PyTorch: forward is exactly the integer arithmetic, backward is that of the ideal (unrounded, linear) operation."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -70,12 +71,14 @@ def convolve(
     weights = stacked(values.float(), arithmetic.weight_terms)
     wide = exact and _reach(arithmetic, weights, products) >= FLOAT32_EXACT
     dtype = torch.float64 if wide else torch.float32
+    unit, *parts = _parts(arithmetic, weights, products) if wide else (1, weights)
 
     def smooth() -> Tensor:
-        activations = stacked(inputs.to(dtype), arithmetic.activation_terms, groups)
+        activations = stacked(inputs, arithmetic.activation_terms, groups)
         narrow = groups == 1 and torch.is_autocast_enabled(x.device.type)  # in groups, bfloat16 takes several times longer on a CPU
         with torch.autocast(x.device.type, torch.bfloat16, enabled=narrow):
-            sums = F.conv2d(activations, weights.to(dtype), stride=stride, padding=around, groups=groups).to(dtype)
+            each = [F.conv2d(activations.to(part.dtype), part, stride=stride, padding=around, groups=groups).to(dtype) for part in parts]
+        sums = each[0] if len(each) == 1 else each[0].add(each[1], alpha=unit)
         return sums if arithmetic.gain == 1 and not arithmetic.offset else arithmetic.gain * sums + arithmetic.offset * products
 
     by_hand = arithmetic.packed and x.device.type == "cpu" and not torch.is_grad_enabled()
@@ -88,9 +91,19 @@ def convolve(
     if arithmetic.joined_lanes == 1:
         return straight_through(smooth(), counted)
     size = x.shape[1] // groups
-    parts = zip(inputs.chunk(groups, 1), values.to(dtype).chunk(groups), strict=True)
-    ideal = [saturating(arithmetic, *part, stride, first + i * size) for i, part in enumerate(parts)]
+    each = zip(inputs.chunk(groups, 1), values.to(dtype).chunk(groups), strict=True)
+    ideal = [saturating(arithmetic, *part, stride, first + i * size) for i, part in enumerate(each)]
     return straight_through(torch.cat(ideal, dim=1), counted)
+
+
+def _parts(arithmetic: Arithmetic, weights: Tensor, products: int) -> tuple[int, Tensor] | tuple[int, Tensor, Tensor]:
+    """What convolves exactly in place of weights: a unit, float32 low and high parts (low + unit * high), else float64, which is slow."""
+    unit = 1 << math.ceil(math.log2(max(2.0, float(weights.detach().abs().max()))) / 2)
+    high = (weights.detach() / unit).round()
+    low = weights.detach() - unit * high
+    if weights.requires_grad or max(_reach(arithmetic, part, products) for part in (low, high)) >= FLOAT32_EXACT:
+        return 1, weights.double()
+    return unit, low, high
 
 
 def _reach(arithmetic: Arithmetic, weights: Tensor, products: int) -> float:
