@@ -1,6 +1,7 @@
 """The search space: choices, the networks and accelerators they make, and the rules that impossible ones break."""
 
 import random
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,13 @@ def test_a_network_of_ones_own(tmp_path: Path) -> None:
     network = space.architecture(c, {"family": "module", "module.join": "int8s", "module.0": "int4", "module.4": "int8"}, SHAPE, CLASSES)
     assert [o.name for o in network.operators] == ["int4", "int8"]
     assert [layer.K for layer in workload(network).layers] == [4, 10]
+
+
+@pytest.mark.parametrize(("name", "shape", "networks"), [("digits", SHAPE, 145_800), ("cifar10_resnet8", PICTURE, 2 * 3**8)])
+def test_the_examples_are_spaces(name: str, shape: tuple[int, int, int], networks: int) -> None:
+    c = RunConfig(**tomllib.loads((Path(__file__).parents[2] / "examples" / f"{name}.toml").read_text()))
+    accelerators = len(c.accelerator.rows) * len(c.accelerator.cols) * len(c.accelerator.operand_bits)
+    assert space.size(c, shape, CLASSES) == networks * accelerators
 
 
 def test_a_grid_needs_the_longest_stream_of_each_kind() -> None:
