@@ -24,6 +24,7 @@ from gatewright.dse.plots import energy_info, front_info, pareto
 from gatewright.dse.report import check_info, comparison_info, memory_info, page, trials_info
 from gatewright.dse.run import Run
 from gatewright.dse.study import Study
+from gatewright.hw.config import Operator
 from gatewright.sim.measurement import shipped
 from gatewright.sw import checkpoint, golden
 from gatewright.sw.accuracy import wilson
@@ -239,6 +240,44 @@ def test_technologies_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.Mo
     assert main.main(["explore", "short.toml", "--quiet"]) == 2
     assert text in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
+
+
+OWN = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(1, 6, 3, padding=1, bias=False), nn.BatchNorm2d(6), nn.ReLU())
+        self.left, self.pool, self.fc = nn.Conv2d(6, 6, 3, padding=1), nn.MaxPool2d(2), nn.Linear(96, 10)
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.fc(self.pool((self.left(x) + x).relu()).flatten(1))
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize(
+    "network",
+    [
+        'families = ["resnet8", "shufflenetv2"]\nsizes = [[4, 8, 8], [4, 4, 8, 16]]\n',
+        'module = "own.py:Net"\n',
+    ],
+)
+def test_networks_of_many_branches_are_explored(tmp_path: Path, network: str) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    text = re.sub(r"families.*?(?=\[operators\])", lambda _: network, CONFIG, count=1, flags=re.DOTALL)
+    text = text.replace(
+        'choices = ["int4", "int2x4", "bw4"]', 'choices = ["int4", "bw4"]\nfirst = ["int8"]\nlast = ["int8"]\neach = "group"'
+    )
+    status, result, errors = explore(tmp_path, text.replace("buffer_words_max = 256", "buffer_words_max = 2048").replace("0.3", "0.2"))
+    assert status == 0, errors
+    assert result["verified"]["mismatches"] == 0
+    assert result["best"]["cycles"] == result["measured"]["cycles"]
+    assert abs(result["errors"]["energy_pj"]) < 0.25
+    assert {"int8s", "int8"} <= {Operator(**fields).name for fields in result["accelerator"]["operators"]}
 
 
 def test_a_missed_target_is_status_1(
