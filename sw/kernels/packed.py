@@ -73,42 +73,43 @@ def differing(words, places, offsets, weights, counts):
 
 
 @njit(
-    "void(uint16[::1], int64[::1], int64[:, ::1], int64[:, ::1], uint16[:, :, ::1], uint64[:, :, ::1], uint64[:, :, ::1], int64[:, ::1])",
+    "void(uint16[::1], int64[::1], int64[:, ::1], int64[:, ::1], uint16[:, :, ::1], uint64[:, :, ::1], uint64[:, :, ::1],"
+    " uint64[:, :, ::1], int64[:, ::1])",
     cache=True,
     nogil=True,
     error_model="numpy",
 )
-def joined(operands, places, offsets, lanes, weights, activation_streams, weight_streams, sums):
+def joined(operands, places, offsets, lanes, weights, activations, positive, negative, sums):
     """Adds to sums [M, K] the pulses of positive products joined by OR, less those of negative ones, of each set of positions.
 
-    operands: activations by their bits; offsets, lanes: [sets, n], n a multiple of four; weights: [sets, n, K], by their bits, the top one
-    their sign. Streams: [lanes, operands, words]. What is to be left out has a weight that never pulses.
+    operands: activations by their bits; offsets, lanes: [sets, n], n a multiple of four; weights: [sets, n, K], by their bits. Streams:
+    activations [lanes, operands, words]; of positive and negative weights [lanes, words, operands], the others being silent, and so is that
+    of what is left out.
     """
-    length, kernels, half = activation_streams.shape[2], sums.shape[1], weight_streams.shape[1] // 2
+    length, kernels = activations.shape[2], sums.shape[1]
     fours, spare = offsets.shape[1] // 4, np.empty(kernels, np.int64)
-    signed = np.zeros((fours, length, 8, kernels), np.uint64)  # of each four positions: positive, then negative
-    held, nothing = np.zeros((4, kernels), np.uint64), np.uint64(0)
+    streams = np.empty((fours, length, 8, kernels), np.uint64)  # of each four positions: positive, then negative
+    held = np.zeros((4, kernels), np.uint64)
     up, down, up2, down2 = held[0], held[1], held[2], held[3]
     for number in range(offsets.shape[0]):
         for i in range(4 * fours):
             lane = lanes[number, i]
-            for k in range(kernels):
-                weight = weights[number, i, k]
-                for j in range(length):
-                    stream = weight_streams[lane, weight, j]
-                    signed[i // 4, j, i % 4, k] = stream if weight < half else nothing
-                    signed[i // 4, j, 4 + i % 4, k] = stream if weight >= half else nothing
+            for j in range(length):
+                for k in range(kernels):
+                    streams[i // 4, j, i % 4, k] = positive[lane, j, weights[number, i, k]]
+                for k in range(kernels):
+                    streams[i // 4, j, 4 + i % 4, k] = negative[lane, j, weights[number, i, k]]
         for m in range(0, sums.shape[0], 2):
             pair = m + 1 < sums.shape[0]
             one, two = operands[places[m] :], operands[places[m + 1] if pair else places[m] :]
             here, there = sums[m], sums[m + 1] if pair else spare
             for j in range(length):
                 for four in range(fours):
-                    at, lane, w = offsets[number, 4 * four :], lanes[number, 4 * four :], signed[four, j]
-                    a, e = activation_streams[lane[0], one[at[0]], j], activation_streams[lane[0], two[at[0]], j]
-                    b, f = activation_streams[lane[1], one[at[1]], j], activation_streams[lane[1], two[at[1]], j]
-                    c, g = activation_streams[lane[2], one[at[2]], j], activation_streams[lane[2], two[at[2]], j]
-                    d, h = activation_streams[lane[3], one[at[3]], j], activation_streams[lane[3], two[at[3]], j]
+                    at, lane, w = offsets[number, 4 * four :], lanes[number, 4 * four :], streams[four, j]
+                    a, e = activations[lane[0], one[at[0]], j], activations[lane[0], two[at[0]], j]
+                    b, f = activations[lane[1], one[at[1]], j], activations[lane[1], two[at[1]], j]
+                    c, g = activations[lane[2], one[at[2]], j], activations[lane[2], two[at[2]], j]
+                    d, h = activations[lane[3], one[at[3]], j], activations[lane[3], two[at[3]], j]
                     if four + 1 < fours:
                         for k in range(kernels):
                             p, q, r, s, t, u, v, x = w[0, k], w[1, k], w[2, k], w[3, k], w[4, k], w[5, k], w[6, k], w[7, k]
@@ -126,4 +127,4 @@ def joined(operands, places, offsets, lanes, weights, activation_streams, weight
                             here[k] += np.int64(more) - np.int64(less)
                             there[k] += np.int64(more2) - np.int64(less2)
                 if fours > 1:
-                    held[:] = nothing
+                    held[:] = np.uint64(0)

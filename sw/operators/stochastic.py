@@ -125,13 +125,16 @@ class Stochastic(Arithmetic):
         return where, np.tile(np.arange(shape[1]) % self.lane_period, (shape[0], 1)), columns
 
     @cached_property
-    def _packed(self) -> tuple[np.ndarray, np.ndarray]:
-        """Every activation's and weight's stream in each lane, 64 bits a word, uint64 [lane_period, 2**bits, L / 64 rounded up]."""
+    def _packed(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Streams in each lane, 64 bits a word, uint64: of activations [lane_period, 2**bits, words]; of positive weights and of negative
+        ones, the others being silent, [lane_period, words, 2**bits]."""
         a, w = (np.arange(1 << size) for size in (self.operator.activation_bits, self.operator.weight_bits))
         lanes = range(self.lane_period)
-        return _words(np.stack([self.activation_streams(a, i) for i in lanes])), _words(
-            np.stack([self.weight_streams(w, i) for i in lanes])
-        )
+        activations = _words(np.stack([self.activation_streams(a, i) for i in lanes]))
+        weights = _words(np.stack([self.weight_streams(w, i) for i in lanes]))
+        weights = np.ascontiguousarray(weights.transpose(0, 2, 1))
+        negative = w >= len(w) // 2
+        return activations, np.where(negative, np.uint64(0), weights), np.where(negative, weights, np.uint64(0))
 
     def weight_bits(self, codes: np.ndarray) -> np.ndarray:
         if self.bipolar:

@@ -26,7 +26,7 @@ OPERATORS = [
     *(stochastic(32, coding, sharing=1, adder="approximate") for coding in ("sign_magnitude", "bipolar")),
     *(stochastic(32, coding, adder="mux") for coding in ("sign_magnitude", "bipolar")),
     stochastic(32, "sign_magnitude", "lfsr", sharing=1, adder="or"),
-    stochastic(16, "sign_magnitude", "counter", 4, adder="or"),
+    stochastic(128, "sign_magnitude", "counter", 4, adder="or"),
 ]
 each = pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.name)
 
