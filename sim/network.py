@@ -12,7 +12,7 @@ from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.errors import Mismatch
 from gatewright.hw.system import System
 from gatewright.hw.verilog import emit
-from gatewright.sim import verilator
+from gatewright.sim import fast_verilog, verilator
 from gatewright.sw.cycles import timing
 from gatewright.sw.program import Program
 
@@ -38,10 +38,11 @@ def system_verilog(config: AcceleratorConfig) -> str:
 
 def build(verilog: str, quick: bool = False) -> Path:
     """A program that runs jobs on this system's Verilog; cached. `quick` compiles in half the time what then runs at half the speed."""
-    files = {"memory.hpp": (HARNESS / "memory.hpp").read_text()}
+    files = {"memory.hpp": (HARNESS / "memory.hpp").read_text(), "rules.vlt": fast_verilog.RULES}
     harness = (HARNESS / "network.cpp").read_text()
-    options = ("--x-initial", "unique", *(("--output-split", "0") if quick else ()))
-    return verilator.build(verilog, TOP, harness, files=files, optimise="-O0" if quick else "-O2", options=options)
+    options = ("--x-initial", "unique", *(("--output-split", "0") if quick else ()), "rules.vlt")
+    text = fast_verilog.simulated(verilog, TOP)
+    return verilator.build(text, fast_verilog.TOP, harness, files=files, optimise="-O0" if quick else "-O2", options=options)
 
 
 def simulate(

@@ -79,6 +79,7 @@ int main(int argc, char **argv) {
     bench.tick();
     bench.tick();
     bench.top.rst = 0;
+    bench.tick();  // the reset is a register, see sim/fast_verilog.py
     auto body = job.begin() + HEADER;
     std::copy(body, body + job[IMAGE], bench.memory.words.begin());
     body += job[IMAGE];
