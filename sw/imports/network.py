@@ -4,7 +4,7 @@ Batch norm is folded, dropout is gone, a flattened map is the map itself. Images
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 from typing import Literal
@@ -114,8 +114,7 @@ def compute(step: Step, inputs: Sequence[Tensor]) -> Tensor:
 class FloatNetwork:
     """An imported network: images [N, channels, height, width] of pixels from 0 to 1, steps in order, the value of the logits.
 
-    `scales`: what one integer code of a value stands for, where the source fixed it (a quantised ONNX graph does). `trained`: whether
-    training starts from its weights, rather than from random ones.
+    `trained`: whether training starts from its weights, rather than from random ones.
     """
 
     name: str
@@ -124,7 +123,6 @@ class FloatNetwork:
     width: int
     steps: tuple[Step, ...]
     output: str
-    scales: dict[str, float] = field(default_factory=dict)
     trained: bool = True
 
     def __post_init__(self) -> None:

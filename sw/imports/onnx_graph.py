@@ -13,10 +13,10 @@ import numpy as np
 
 from gatewright.hw.errors import BadInput, Missing
 from gatewright.sw.imports.arrangement import Arrangement, NotAMap, Shape
+from gatewright.sw.imports.calls import Call, Elements
 from gatewright.sw.imports.fold import folded
 from gatewright.sw.imports.network import IMAGE, FloatNetwork
 from gatewright.sw.imports.onnx_grids import Grid, WeightScale
-from gatewright.sw.imports.torch_operations import Call, Elements
 
 if TYPE_CHECKING:
     import onnx
@@ -183,9 +183,8 @@ class Reader:
             self._node(proto, place)
         output = self._logits(graph.output[0].name)
         channels, height, width = self.values.shape(IMAGE)
-        scales = {value: grid.scale for value, grid in self.grids.items()}
         steps = _needed(self.values.steps, output)
-        network = FloatNetwork(name=name, channels=channels, height=height, width=width, steps=steps, output=output, scales=scales)
+        network = FloatNetwork(name=name, channels=channels, height=height, width=width, steps=steps, output=output)
         return OnnxNetwork(network if self.grids else folded(network), self.grids, self.scales)
 
     def _logits(self, name: str) -> str:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from gatewright.sw.imports import torch_operations as operations
+from gatewright.sw.imports import operations, pools
 from gatewright.sw.imports.advice import ACTIVATION, ATTENTION, NORM, PADDING, RECURRENT, SHRINKING, SOFTMAX, UPSAMPLING
+from gatewright.sw.imports.calls import Elements
 from gatewright.sw.imports.network import Pool
 from gatewright.sw.imports.onnx_graph import Constant, Node, Tensor
 from gatewright.sw.imports.onnx_quantise import dequantise, quantise
-from gatewright.sw.imports.torch_operations import Elements
 
 if TYPE_CHECKING:
     from gatewright.sw.imports.onnx_graph import Reader
@@ -108,8 +108,8 @@ def pooling(reader: "Reader", node: Node) -> Tensor:
     settings = (window, stride, padding(node, x, tuple(window), stride))
     ceiling = bool(node.number("ceil_mode", 0))
     if kind == "average":
-        return operations.avg_pool2d(node.call, x, *settings, ceil_mode=ceiling)
-    made = operations.max_pool2d(node.call, x, *settings, dilation=node.integers("dilations") or [1, 1], ceil_mode=ceiling)
+        return pools.avg_pool2d(node.call, x, *settings, ceil_mode=ceiling)
+    made = pools.max_pool2d(node.call, x, *settings, dilation=node.integers("dilations") or [1, 1], ceil_mode=ceiling)
     return greatest(reader, x, made)
 
 
@@ -125,8 +125,8 @@ def over_map(reader: "Reader", node: Node) -> Tensor:
     """GlobalAveragePool, GlobalMaxPool; ReduceMean and ReduceMax of height and width."""
     axes, keep = (node.integers("axes", 1) or [], bool(node.number("keepdims", 1))) if "Reduce" in node.operation else ([2, 3], True)
     if "Max" in node.operation:
-        return greatest(reader, node.elements(), operations.amax(node.call, node.elements(), axes, keep))
-    return operations.mean(node.call, node.real(), axes, keep)
+        return greatest(reader, node.elements(), pools.amax(node.call, node.elements(), axes, keep))
+    return pools.mean(node.call, node.real(), axes, keep)
 
 
 def like(x: Elements, changed: torch.Tensor) -> Elements:

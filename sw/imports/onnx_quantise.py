@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from gatewright.sw.imports.calls import Elements
 from gatewright.sw.imports.network import IMAGE, Affine
 from gatewright.sw.imports.onnx_grids import RANGES, Grid, WeightScale
-from gatewright.sw.imports.torch_operations import Elements
 
 if TYPE_CHECKING:
     from gatewright.sw.imports.onnx_graph import Constant, Node, Reader

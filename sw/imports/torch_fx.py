@@ -1,6 +1,7 @@
 """From any `nn.Module` to a `FloatNetwork`: its forward is traced by torch.fx and every operation of it read or refused by name."""
 
 import copy
+import inspect
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +14,10 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from gatewright.hw.errors import BadInput
 from gatewright.sw.imports.arrangement import Arrangement, NotAMap
+from gatewright.sw.imports.calls import Call, Elements
 from gatewright.sw.imports.fold import folded
 from gatewright.sw.imports.network import IMAGE, FloatNetwork
-from gatewright.sw.imports.torch_operations import FUNCTIONS, MODULES, QUESTIONS, VIEWS, Call, Elements
+from gatewright.sw.imports.torch_operations import FUNCTIONS, MODULES, QUESTIONS, VIEWS
 
 CONTROL_FLOW = (
     "its forward decides by what it computes (an `if`, a loop or a number made of a tensor), and an accelerator runs the same layers for "
@@ -73,6 +75,14 @@ def _first(error: Exception) -> str:
     return str(error).strip().split("\n")[0].rstrip(".")
 
 
+def _in_place(operation: str, args: Any, kwargs: Any) -> bool:
+    """Whether a function or method writes its result into its first operand."""
+    if operation.endswith("_") or operation in ("iadd", "isub", "imul", "itruediv"):
+        return True
+    names = list(inspect.signature(FUNCTIONS[operation]).parameters)[1:] if operation in FUNCTIONS else []
+    return bool((dict(zip(names, args, strict=False)) | kwargs).get("inplace", False))
+
+
 class _Reader:
     """Goes through a traced graph once, node by node."""
 
@@ -123,7 +133,7 @@ class _Reader:
             call = Call(self.values, self._path(node, operation), operation)
             if not any(isinstance(leaf, Elements) for leaf in tree_leaves((args, kwargs))):
                 return self._plain(node, args, kwargs)
-            in_place = kwargs.get("inplace", False) or operation.endswith("_") or operation in ("iadd", "isub", "imul", "itruediv")
+            in_place = _in_place(operation, args, kwargs)
             result = self._operation(call, node, operation, args, kwargs)
         if in_place and isinstance(result, Elements) and isinstance(args[0], Elements):
             args[0].numbers.copy_(result.numbers)
