@@ -99,11 +99,11 @@ def joined(operands, places, offsets, lanes, weights, activations, positive, neg
                     streams[i // 4, j, i % 4, k] = positive[lane, j, weights[number, i, k]]
                 for k in range(kernels):
                     streams[i // 4, j, 4 + i % 4, k] = negative[lane, j, weights[number, i, k]]
-        for m in range(0, sums.shape[0], 2):
-            pair = m + 1 < sums.shape[0]
-            one, two = operands[places[m] :], operands[places[m + 1] if pair else places[m] :]
-            here, there = sums[m], sums[m + 1] if pair else spare
-            for j in range(length):
+        for j in range(length):  # outside, so that its streams stay in a cache
+            for m in range(0, sums.shape[0], 2):
+                pair = m + 1 < sums.shape[0]
+                one, two = operands[places[m] :], operands[places[m + 1] if pair else places[m] :]
+                here, there = sums[m], sums[m + 1] if pair else spare
                 for four in range(fours):
                     at, lane, w = offsets[number, 4 * four :], lanes[number, 4 * four :], streams[four, j]
                     a, e = activations[lane[0], one[at[0]], j], activations[lane[0], two[at[0]], j]

@@ -24,7 +24,7 @@ from gatewright.sw.arithmetic import Arithmetic, checked
 from gatewright.sw.kernels import threads
 
 LARGE = 1 << 18  # joined products that are worth a thread
-WIDE = 64  # kernels whose streams stay in a cache together
+WIDE = 128  # kernels whose streams stay in a cache together
 
 
 class Stochastic(Arithmetic):
