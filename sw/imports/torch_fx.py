@@ -20,9 +20,10 @@ from gatewright.sw.imports.network import IMAGE, FloatNetwork
 from gatewright.sw.imports.torch_operations import FUNCTIONS, MODULES, QUESTIONS, VIEWS
 
 CONTROL_FLOW = (
-    "its forward decides by what it computes (an `if`, a loop or a number made of a tensor), and an accelerator runs the same layers for "
-    "every image. Decide in __init__, or by a plain attribute of the module"
+    "its forward decides by what it computes (an `if`, `assert`, loop or number made of a tensor or its shape), and an accelerator runs "
+    "the same layers for every image. Decide in __init__, or by a plain attribute of the module"
 )
+ASSIGNMENT = "its forward assigns to a part of a tensor. Join the parts with torch.cat instead"
 
 
 def from_module(module: nn.Module, channels: int, height: int, width: int, name: str = "network") -> FloatNetwork:
@@ -35,9 +36,11 @@ def from_module(module: nn.Module, channels: int, height: int, width: int, name:
     image = Elements(values.value(IMAGE, (channels, height, width)))
     reader = _Reader(module, _traced(module, name), values)
     output = reader.read(image)
-    if not isinstance(output, Elements):
-        kind = type(output).__name__
-        raise BadInput(f"{name}: forward must return one tensor, the logits; got {kind}. Return the logits alone.")
+    if isinstance(output, Tensor):
+        raise BadInput(f"{name}: forward must return the logits of its image; what it returns does not depend on the image.")
+    if not isinstance(output, Elements) or output.numbers.dim() < 2:
+        got = f"the shape {tuple(output.numbers.shape)}" if isinstance(output, Elements) else type(output).__name__
+        raise BadInput(f"{name}: forward must return one tensor, the logits [N, classes]; got {got}. Return the logits alone.")
     try:
         logits, places = values.flat(output.numbers.flatten(1), "output")
     except NotAMap as error:
@@ -59,8 +62,9 @@ def _traced(module: nn.Module, name: str) -> fx.Graph:
     except TraceError as error:
         raise BadInput(f"{name}{_line(error)}: {CONTROL_FLOW}. (torch.fx: {_first(error)})") from None
     except Exception as error:
-        if "Proxy" in str(error):
-            raise BadInput(f"{name}{_line(error)}: {CONTROL_FLOW}. (torch.fx: {_first(error)})") from None
+        if "Proxy" in str(error) or "symbolic tracing" in str(error):
+            rule = ASSIGNMENT if "item assignment" in str(error) else CONTROL_FLOW
+            raise BadInput(f"{name}{_line(error)}: {rule}. (torch.fx: {_first(error)})") from None
         raise BadInput(f"{name}{_line(error)}: forward could not be traced: {type(error).__name__}: {_first(error)}.") from None
 
 

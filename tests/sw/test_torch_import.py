@@ -131,12 +131,23 @@ def shared_twice(m: Any, x: Tensor) -> Tensor:
     return m.fc(m.same(m.same(m.conv(x)).relu()).mean((2, 3)))
 
 
-FORWARDS = [in_place_through_a_view, in_place_before_a_copy, summed, normalised_pixels, products, early_relu, shared_twice]
+def vector_norm(m: Any, x: Tensor) -> Tensor:
+    return m.fc(F.hardtanh(m.vector(m.conv(x).amax((2, 3)))))
+
+
+FORWARDS = [vector_norm, in_place_through_a_view, in_place_before_a_copy, summed, normalised_pixels, products, early_relu, shared_twice]
 
 
 @pytest.mark.parametrize("forward", FORWARDS, ids=lambda forward: forward.__name__)
 def test_forwards(forward: Any) -> None:
-    parts = {"conv": conv(), "second": conv(4, 4), "same": conv(4, 4, bias=False), "norm": nn.BatchNorm2d(4), "fc": nn.Linear(4, 3)}
+    parts = {
+        "conv": conv(),
+        "second": conv(4, 4),
+        "same": conv(4, 4, bias=False),
+        "norm": nn.BatchNorm2d(4),
+        "vector": nn.BatchNorm1d(4),
+        "fc": nn.Linear(4, 3),
+    }
     check(unlike(Functional(forward, **parts)), (2, 6, 6))
 
 
@@ -215,6 +226,12 @@ def test_refused_modules(part: nn.Module, message: str) -> None:
         from_module(module, 2, 6, 6)
 
 
+def assigned(m: Any, x: Tensor) -> Tensor:
+    y = m.conv(x)
+    y[:, :2] = 0
+    return y
+
+
 def counted(m: Any, x: Tensor) -> Tensor:
     for _ in range(int(x.sum())):
         x = m.conv(x)
@@ -243,7 +260,11 @@ CALLS: list[tuple[Any, str]] = [
     (lambda m, x: F.conv2d(x, m.conv(x)[:, :2]), r"conv2d \(conv2d\): its weights depend on the image"),
     (lambda m, x: m.conv(x).sort(1), r"sort \(sort\): use convolutions, Linear, batch norm, ReLU.*docs/tutorials/your-own-network.md"),
     (lambda m, x: m.conv(x).view(7, -1), r"view \(view\): RuntimeError"),
-    (lambda m, x: (m.conv(x), x), r"forward must return one tensor, the logits; got tuple."),
+    (lambda m, x: (m.conv(x), x), r"forward must return one tensor, the logits \[N, classes\]; got tuple."),
+    (lambda m, x: m.conv(x).mean((2, 3)).flatten(), r"forward must return one tensor, the logits \[N, classes\]; got the shape \(4,\)."),
+    (lambda m, x: torch.zeros(1, 4), r"forward must return the logits of its image; what it returns does not depend on the image."),
+    (lambda m, x: x.new_zeros(len(x), 4), r"its forward decides by what it computes"),
+    (assigned, r"network \(line \d+ of .*\): its forward assigns to a part of a tensor. Join the parts with torch.cat instead."),
     (lambda m, x: x.flatten(1)[:, :5], r"network: forward must return the logits"),
     (lambda m, x: m.conv(x) if x.sum() > 0 else x, CONTROL_FLOW),
     (counted, r"network \(line \d+ of .*\): its forward decides by what it computes"),

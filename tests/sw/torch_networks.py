@@ -192,7 +192,7 @@ def unlike(module: nn.Module, seed: int = 0) -> nn.Module:
         for part in module.modules():
             if isinstance(part, nn.Conv2d | nn.Linear):
                 part.weight.copy_(torch.randn(part.weight.shape, generator=generator) * part.weight[0].numel() ** -0.5)
-            elif isinstance(part, nn.BatchNorm2d):
+            elif isinstance(part, nn.BatchNorm2d | nn.BatchNorm1d):
                 part.running_mean.copy_(torch.randn(part.num_features, generator=generator) / 4)
                 part.running_var.copy_(torch.rand(part.num_features, generator=generator) + 0.5)
                 part.weight.copy_(torch.randn(part.num_features, generator=generator).sign() * (part.running_var + 0.5))
