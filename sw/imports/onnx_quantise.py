@@ -8,14 +8,15 @@ import torch
 from gatewright.sw.imports.calls import Elements
 from gatewright.sw.imports.network import IMAGE, Affine
 from gatewright.sw.imports.onnx_grids import RANGES, Grid, WeightScale
+from gatewright.sw.imports.onnx_node import Codes, Constant, Node
 
 if TYPE_CHECKING:
-    from gatewright.sw.imports.onnx_graph import Constant, Node, Reader
+    from gatewright.sw.imports.onnx_graph import Reader
 
 ELEMENTS = {2: "uint8", 3: "int8", 21: "uint4", 22: "int4"}  # ONNX's numbers of types, in the attribute output_dtype
 
 
-def parameters(node: "Node") -> tuple[np.ndarray, "Constant | None"]:
+def parameters(node: Node) -> tuple[np.ndarray, Constant | None]:
     """Scale, float64 of one dimension, and zero point."""
     scale = node.constant(1).array.astype(np.float64)
     if scale.ndim > 1 or node.number("block_size", 0):
@@ -25,10 +26,8 @@ def parameters(node: "Node") -> tuple[np.ndarray, "Constant | None"]:
     return scale.reshape(-1), node.given(2)
 
 
-def quantise(reader: "Reader", node: "Node") -> "Elements | Constant":
+def quantise(reader: "Reader", node: Node) -> Elements | Constant:
     """QuantizeLinear: of a constant its codes; values from the image get the grid, and one that has another is converted."""
-    from gatewright.sw.imports.onnx_graph import Codes, Constant
-
     if isinstance(node.inputs[0], Constant):
         return _codes(node, node.inputs[0].array)
     x, wanted = node.elements(), grid(node)
@@ -45,10 +44,8 @@ def quantise(reader: "Reader", node: "Node") -> "Elements | Constant":
     return Codes(result)
 
 
-def _codes(node: "Node", array: np.ndarray) -> "Constant":
+def _codes(node: Node, array: np.ndarray) -> Constant:
     """Weights in floating point as codes."""
-    from gatewright.sw.imports.onnx_graph import Constant
-
     scale, zero = parameters(node)
     if zero is None or zero.array.dtype.name not in RANGES:
         raise node.call.refuse("weights are quantised to int8 or uint8; give a zero point of that type")
@@ -57,7 +54,7 @@ def _codes(node: "Node", array: np.ndarray) -> "Constant":
     return Constant(np.clip(codes, *RANGES[zero.array.dtype.name]).astype(zero.array.dtype))
 
 
-def grid(node: "Node") -> Grid:
+def grid(node: Node) -> Grid:
     """The codes that a QuantizeLinear of the image's tensors gives."""
     scale, zero = parameters(node)
     kind = ELEMENTS.get(int(node.number("output_dtype", 2)), "another type") if zero is None else zero.array.dtype.name
@@ -68,10 +65,8 @@ def grid(node: "Node") -> Grid:
     return Grid(float(scale[0]), 0 if zero is None else int(zero.array.reshape(())), *RANGES[kind])
 
 
-def dequantise(reader: "Reader", node: "Node") -> "Elements | Constant":
+def dequantise(reader: "Reader", node: Node) -> Elements | Constant:
     """DequantizeLinear: of codes from the image, the reals they stand for; of a constant, its reals with their scale."""
-    from gatewright.sw.imports.onnx_graph import Codes, Constant
-
     scale, zero = parameters(node)
     x = node.inputs[0]
     if isinstance(x, Constant):
