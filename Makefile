@@ -12,7 +12,7 @@ TORCH := 2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup explore test thorough mutation regress bench accuracy boards lint format types imports formal verify lock wheel clean
+.PHONY: help setup explore test thorough networks mutation regress bench accuracy boards lint format types imports formal verify lock wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ test: $(VENV)/ready-dev ## set up, then run the tests on two cores (TESTS=... fo
 
 thorough: $(VENV)/ready-dev ## the tests too long for `make test`
 	$(BIN)/python -m pytest -n $(JOBS) -m thorough $(TESTS)
+
+networks: $(VENV)/ready-dev ## ResNet-8 and ShuffleNetV2 on a simulated 16 x 16 grid, bit for bit: many minutes
+	$(BIN)/python -m pytest -n $(JOBS) -m networks --timeout 3600 $(TESTS)
 
 setup: $(VENV)/ready-dev ## set up only: .venv with everything pinned
 

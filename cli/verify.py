@@ -40,7 +40,9 @@ def verify(
     reader = program.network.workload.maps[0].readers[0]
     codes = encode(program.network.layers[reader].layer.operator, test[:images], dataset.maximum)
     output.note(f"Running {images} test images through {verilog} ({engine})")
-    result = verification.verify(program, codes, engine, verilog.read_text())  # type: ignore[arg-type]
+    with output.progress() as bar:
+        task = bar.add_task("Images", total=images)
+        result = verification.verify(program, codes, engine, verilog.read_text(), lambda done: bar.advance(task, done))  # type: ignore[arg-type]
     simulated = result.cycles_simulated[0] if len(result.cycles_simulated) == 1 else list(result.cycles_simulated)
     keys = {"images": result.images, "mismatches": result.mismatches, "cycles_predicted": result.cycles_predicted}
     text = (

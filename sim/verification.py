@@ -1,6 +1,9 @@
 """The network on generated RTL against the golden model: every logit of every image, and the cycles against the prediction."""
 
+import os
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +16,7 @@ from gatewright.sw.cycles import timing
 from gatewright.sw.program import Program
 
 Engine = Literal["verilator", "cocotb"]
+PARTS = 4  # of the images, for each core: as many runs of the simulator, and reports of progress
 
 
 @dataclass(frozen=True)
@@ -31,30 +35,51 @@ class Verification:
         return self.images > 0 and self.mismatches == 0 and set(self.cycles_simulated) == {self.cycles_predicted}
 
 
-def verify(program: Program, codes: np.ndarray, engine: Engine = "verilator", verilog: str | None = None) -> Verification:
+def verify(
+    program: Program,
+    codes: np.ndarray,
+    engine: Engine = "verilator",
+    verilog: str | None = None,
+    progress: Callable[[int], None] = lambda images: None,
+) -> Verification:
     """Run activation codes [N, C, H, W] through the RTL (of `verilog`, or generated anew) and the golden model.
 
-    A last incomplete run is filled up with repeated images, which are not counted. Raises BadInput for no images.
+    A last incomplete run is filled up with repeated images, which are not counted. One simulator runs on every core; `progress` hears how
+    many images each one was done with. Raises BadInput for no images.
     """
     if not len(codes):
         raise BadInput("Verification needs at least one image; give --images 1 or more.")
     started = time.perf_counter()
-    short = -len(codes) % program.schedule.images
-    filled = np.concatenate([codes, np.resize(codes, (short, *codes.shape[1:]))]) if short else codes
-    if engine == "cocotb":
-        from gatewright.sim.cocotb_network import simulate  # cocotb is needed by this engine alone
+    wrong, simulated = 0, set[int]()
+    for part, logits, cycles in _parts(program, codes, engine, verilog):
+        expected = golden.forward(program.network, part)[-1]
+        wrong += int((logits[: len(part)] != expected).reshape(len(part), -1).any(axis=1).sum())
+        simulated |= {int(c) for c in cycles}
+        progress(len(part))
+    seconds = time.perf_counter() - started
+    return Verification(engine, len(codes), wrong, timing(program.schedule).cycles, tuple(sorted(simulated)), seconds)
 
-        logits, cycles = simulate(program, filled, verilog)
-    else:
-        run = network.simulate(program, filled, verilog=verilog)
-        logits, cycles = run.outputs[len(program.network.layers) - 1], run.cycles
-    expected = golden.forward(program.network, codes)[-1]
-    wrong = (logits[: len(codes)] != expected).reshape(len(codes), -1).any(axis=1)
-    return Verification(
-        engine,
-        len(codes),
-        int(wrong.sum()),
-        timing(program.schedule).cycles,
-        tuple(sorted({int(c) for c in cycles})),
-        time.perf_counter() - started,
-    )
+
+Part = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _parts(program: Program, codes: np.ndarray, engine: Engine, verilog: str | None) -> Iterator[Part]:
+    """Images, their logits [N or more, K, 1, 1] and the cycles of each run, in some equal parts. The first part builds the simulator."""
+    cores, images = os.cpu_count() or 1, program.schedule.images
+    parts = 1 if engine == "cocotb" else PARTS * cores  # Python starts anew with every run of cocotb
+    size = -(-len(codes) // (images * parts)) * images
+
+    def run(start: int) -> Part:
+        part = codes[start : start + size]
+        short = -len(part) % images
+        filled = np.concatenate([part, np.resize(part, (short, *part.shape[1:]))]) if short else part
+        if engine == "cocotb":
+            from gatewright.sim.cocotb_network import simulate  # cocotb is needed by this engine alone
+
+            return part, *simulate(program, filled, verilog)
+        done = network.simulate(program, filled, verilog=verilog)
+        return part, done.outputs[len(program.network.layers) - 1], done.cycles
+
+    yield run(0)
+    with ThreadPoolExecutor(cores) as pool:
+        yield from pool.map(run, range(size, len(codes), size))

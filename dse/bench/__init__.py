@@ -12,7 +12,7 @@ BENCHMARKS = {  # the module of each, in which it is a constant of its name
     "gates": "gates",
     "mappings": "mappings",
     "spatial": "spatial",
-    "rtl": "programs",
+    "rtl": "rtl",
     "golden": "programs",
     "cycles": "programs",
     "streams": "layers",

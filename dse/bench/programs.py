@@ -1,4 +1,4 @@
-"""Whole networks: the generated RTL under Verilator and under cocotb, the golden model and PyTorch, predicted cycles and simulated ones."""
+"""Whole networks: the golden model and PyTorch, predicted cycles and simulated ones."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import torch
 
 from gatewright.dse.bench.base import Benchmark, Row, equal, race
 from gatewright.hw.config import AcceleratorConfig, binary_weight, integer
-from gatewright.sim import cocotb_network, network
+from gatewright.sim import network
 from gatewright.sim.probe import choose
 from gatewright.sw import golden, models
 from gatewright.sw.cycles import timing
@@ -34,21 +34,6 @@ def program(tiny: bool) -> tuple[Program, QuantisedNetwork]:
 def images(number: int) -> np.ndarray:
     """Random activation codes [number, 1, 8, 8]."""
     return np.random.default_rng(2).integers(0, 16, (number, 1, 8, 8))
-
-
-def run_rtl(tiny: bool) -> tuple[list[Row], str]:
-    made, _ = program(tiny)
-    few, many = images(2 if tiny else 20), images(4 if tiny else 2_000)
-    fast = network.simulate(made, few, quick=tiny)
-    logits, cycles = cocotb_network.simulate(made, few, quick=tiny)
-    equal("logits of the two simulations", fast.outputs[len(made.network.layers) - 1], logits)
-    equal("their cycles", fast.cycles, cycles)
-    sides: dict[str, Callable[[], float]] = {
-        "Verilator, C++ host": lambda: int(network.simulate(made, many, quick=tiny).cycles.sum()),
-        "Verilator, cocotb host": lambda: int(cocotb_network.simulate(made, few, quick=tiny)[1].sum()),
-    }
-    rows = race("cycles/s", sides, 1 if tiny else ROUNDS, {"Verilator, C++ host": "Verilator, cocotb host"})
-    return rows, f"logits and cycles of {len(few)} images, {int(cycles[0]):,} cycles each"
 
 
 def run_golden(tiny: bool) -> tuple[list[Row], str]:
@@ -85,6 +70,5 @@ def run_cycles(tiny: bool) -> tuple[list[Row], str]:
     return rows, f"{timing(made.schedule).cycles:,} cycles of {len(made.schedule.instructions)} instructions, predicted and simulated"
 
 
-RTL = Benchmark("rtl", "A network for digits on its generated RTL, memory and host included", run_rtl)
 GOLDEN = Benchmark("golden", "The same network in integers", run_golden)
 CYCLES = Benchmark("cycles", "Its cycles, predicted without stepping and simulated", run_cycles)
