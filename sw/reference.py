@@ -47,7 +47,10 @@ SMALL = {
 AUGMENTED = Recipe(epochs=4, batch=128, learning_rate=0.005, margin=4, mirror=True, precision="bfloat16")
 LARGE = {
     "cifar10_resnet8": ({"family": "resnet8", **CIFAR10}, AUGMENTED),
-    "cifar10_shufflenetv2": ({"family": "shufflenetv2", "multiplier": 0.25, **CIFAR10}, AUGMENTED.replace(epochs=2, learning_rate=0.015, warm_up=0.1)),
+    "cifar10_shufflenetv2": (
+        {"family": "shufflenetv2", "multiplier": 0.25, **CIFAR10},
+        AUGMENTED.replace(epochs=2, learning_rate=0.015, warm_up=0.1),
+    ),
 }
 
 
