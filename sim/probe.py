@@ -153,13 +153,11 @@ def _fields(probe: Probe, technology: Technology, clock_ns: float, network: Trai
 @lru_cache(maxsize=1)
 def _trainers() -> tuple[str, ...]:
     """Of the sources a trained network rests on."""
-    names = ("arithmetic", "data", "differentiable", "models", "modules", "requantise", "train")
-    files = [_HERE.parent / "sw" / f"{name}.py" for name in names] + sorted((_HERE.parent / "sw" / "operators").rglob("*.py"))
-    return tuple(cache.digest(path) for path in files)
+    return tuple(cache.digest(path) for path in sorted((_HERE.parent / "sw").rglob("*.py")))
 
 
 @lru_cache(maxsize=1)
 def _digests() -> tuple[str, ...]:
     """Of the sources a measurement rests on, beside the Verilog."""
-    files = [_HERE / f"{name}.py" for name in _SOURCES] + sorted(_HERE.rglob("*.hpp")) + sorted((_HERE.parent / "sw").rglob("*.py"))
-    return tuple(cache.digest(path) for path in files)
+    files = [_HERE / f"{name}.py" for name in _SOURCES] + sorted(_HERE.rglob("*.hpp"))
+    return (*(cache.digest(path) for path in files), *_trainers())
