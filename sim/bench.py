@@ -12,7 +12,7 @@ from pathlib import Path
 from cocotb_tools.runner import VerilatorControlFile, get_runner
 
 from gatewright.hw.errors import Mismatch
-from gatewright.sim import cache, tools
+from gatewright.sim import cache, tools, verilator
 
 _OPTIONS = ["--no-public-flat-rw", "-Wno-fatal", "-O3"]  # only the top's ports are public: several times faster
 
@@ -99,7 +99,7 @@ def _build(verilog: str, top: str, quick: bool, folder: Path) -> None:
     with _environment("-O0" if quick else "-O2"):
         get_runner("verilator").build(
             sources=[str(folder / "design.v"), VerilatorControlFile(folder / "public.vlt")],
-            build_args=[*_OPTIONS, *(["--output-split", "0"] if quick else [])],
+            build_args=[*_OPTIONS, *(["--output-split", "0", "-CFLAGS", f"-include {verilator.headers()}"] if quick else [])],
             hdl_toplevel=top,
             build_dir=folder / "build",
             log_file=folder / "build.log",

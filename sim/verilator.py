@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from gatewright.hw.errors import BadInput
@@ -12,6 +13,9 @@ from gatewright.sim.gate_verilog import identifier
 
 # Several modules in one text are how we hand Verilog over, so their names cannot all equal the file's.
 _LINT_OFF = ("DECLFILENAME",)
+
+_HEADERS = "verilator_headers.hpp"
+_OFF = ("VM_COVERAGE", "VM_SC", "VM_TIMING", "VM_TRACE", "VM_TRACE_FST", "VM_TRACE_VCD", "VM_TRACE_SAIF")  # as its makefile defines them
 
 
 def lint(verilog: str, top: str, waive: Sequence[str] = ()) -> None:
@@ -53,11 +57,35 @@ def build(
     name = cache.key(sources=sources, arguments=arguments[6:], tools=tools.versions("verilator", "g++"), processor=processor)
 
     def make(folder: Path) -> None:
-        _run(arguments, sources, folder, f"Simulator of {top}")
+        quick = [] if optimise != "-O0" or saif or shared else ["-CFLAGS", f"-include {headers()}"]
+        _run([*arguments[:-1], *quick, arguments[-1]], sources, folder, f"Simulator of {top}")
         (folder / "build" / "program").rename(folder / "program")
         shutil.rmtree(folder / "build")
 
     return cache.folder("verilator", name, make) / "program"
+
+
+def headers() -> Path:
+    """Verilator's headers, translated once for all simulators that are compiled with -O0: they are most of what a small one's takes.
+
+    Where a simulator has other flags, g++ reads the headers themselves.
+    """
+    return _headers(cache.location())
+
+
+@lru_cache
+def _headers(root: Path) -> Path:
+    """In the cache `root`; looked at once in a process, since it is 90 MB."""
+    flags = ["-O0", "-std=gnu++20", *(f"-D{name}=0" for name in _OFF), "-DVERILATOR=1"]
+    versions = tools.versions("verilator", "g++")
+
+    def make(folder: Path) -> None:
+        include = Path(tools.verilator_environment()["VERILATOR_ROOT"]) / "include"
+        (folder / _HEADERS).write_text('#include "verilated.h"\n#include "verilated_dpi.h"\n')
+        command = [str(tools.require("g++")), *flags, f"-I{include}", f"-I{include / 'vltstd'}", "-x", "c++-header", _HEADERS]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+    return cache.folder("headers", cache.key(flags=flags, tools=versions, processor=tools.processor()), make, root) / _HEADERS
 
 
 def _run(arguments: Sequence[str], sources: Mapping[str, str], folder: Path, what: str) -> None:

@@ -102,3 +102,10 @@ def test_saif_is_read() -> None:
     lines = ["(n2 (T0 3) (T1 2) (TZ 0) (TX 0) (TB 0) (TC 4))", "(n10 (T0 0) (T1 5) (TZ 0) (TX 0) (TC 1))", "(a (T0 1) (T1 1) (TC 1))"]
     nets, high, changes = read_saif("\n".join(lines))
     assert (nets.tolist(), high.tolist(), changes.tolist()) == ([2, 10], [2, 5], [4, 1])
+
+
+def test_headers_are_translated_once() -> None:
+    """A quick simulator takes them as they are: g++ says so where its flags differ, and reads them again (slower, not wrong)."""
+    header = verilator.headers()
+    assert header.with_suffix(".hpp.gch").stat().st_size > 1_000_000
+    assert verilator.headers() == header
