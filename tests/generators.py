@@ -107,9 +107,7 @@ def random_shape(
     raise AssertionError(f"no legal layer on {c} x {h} x {w}")
 
 
-def random_mapping(
-    rng: np.random.Generator, layer: Layer, config: AcceleratorConfig, images: int, context: Context
-) -> Mapping | None:
+def random_mapping(rng: np.random.Generator, layer: Layer, config: AcceleratorConfig, images: int, context: Context) -> Mapping | None:
     """One of the mapper's mappings, or as often one drawn freely (tiles the mapper would not propose); None if there is none."""
     if rng.integers(2):
         groups = ceil(layer.K / config.cols)

@@ -1,6 +1,5 @@
 """Images are verified in parts on every core: every image is counted once, whatever is wrong with it. The simulator is a stand-in."""
 
-
 import numpy as np
 import pytest
 

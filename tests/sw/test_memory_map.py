@@ -1,6 +1,7 @@
 """Feature maps that live at the same time never share memory; others do."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 from gatewright.hw.config import AcceleratorConfig, binary_weight, integer
 from gatewright.sw.layers import Layer, Workload
@@ -35,7 +36,7 @@ def test_maps_alive_together_lie_apart() -> None:
         assert min(region.address for region in program.schedule.maps) == program.schedule.constant_words
         apart = program.apart().schedule
         ends = sorted((region.address, region.address + region.words) for region in apart.maps)
-        assert all(end == start for (_, end), (start, _) in zip(ends, ends[1:], strict=False))
+        assert all(end == start for (_, end), (start, _) in pairwise(ends))
         assert program.schedule.memory_words <= apart.memory_words
         saved += program.schedule.memory_words < apart.memory_words
     assert saved > 20
