@@ -141,6 +141,18 @@ class Graph:
         self.nodes.append(Node(layer, values, moves, layer.K))
         return Value(tuple((number, k) for k in range(layer.K)), layer.out_h, layer.out_w)
 
+    def _check_image(self, logits: Value) -> None:
+        """The image's last channel must be read, by a node that the results need, for a workload knows its image by what reads it."""
+        needed, queue = set[int](), [*logits.nodes]
+        while queue:
+            node = queue.pop()
+            if node not in needed:
+                needed.add(node)
+                queue += [n for value in self.nodes[node].values for n in value.nodes]
+        read = {c for n in needed for value in self.nodes[n].values for node, c in value.places if node == 0}
+        if read and max(read) + 1 < self.nodes[0].channels:
+            raise BadInput(f"Nothing reads the image's channels from {max(read) + 1} on: give the network an image of {max(read) + 1} channels.")
+
     def finish(self, logits: Value, name: str) -> Workload:
         """The workload whose last layer gives `logits`. Nodes that nothing reads are left out."""
         if not self.nodes or not logits.places:
@@ -149,6 +161,7 @@ class Graph:
             raise BadInput(
                 f"The results of {name} must be one layer's, whole and in order; end with a convolution or a fully connected layer."
             )
+        self._check_image(logits)
         legaliser = Legaliser(self.join, self.nodes, logits.nodes[0])
         work = Workload(name=name, layers=legaliser.layers())
         self.orders = legaliser.orders

@@ -191,7 +191,8 @@ class Workload(Noun):
             for name in self.inputs(i):
                 readers[name].append(i)
         first = self.layers[next(iter(readers[IMAGE]), 0)]
-        found = [FeatureMap(IMAGE, first.C if not first.gather else max(first.gather) + 1, first.H, first.W, (), tuple(readers[IMAGE]))]
+        widest = max((self._image_channels(i) for i in readers[IMAGE]), default=first.C)
+        found = [FeatureMap(IMAGE, widest, first.H, first.W, (), tuple(readers[IMAGE]))]
         for name, producers in self._producers.items():
             writers = [self.layers[i] for i in producers]
             shapes = {(w.out_h, w.out_w) for w in writers}
@@ -200,6 +201,13 @@ class Workload(Noun):
             h, w = shapes.pop()
             found.append(FeatureMap(name, sum(w.K for w in writers), h, w, tuple(producers), tuple(dict.fromkeys(readers[name]))))
         return tuple(found)
+
+    def _image_channels(self, i: int) -> int:
+        """How many channels the image must have for layer i, which reads it."""
+        layer, others = self.layers[i], [name for name in self.inputs(i) if name != IMAGE]
+        if others:  # maps read side by side have equally many channels
+            return max(sum(self.layers[k].K for k in self._producers[name]) for name in others if name in self._producers)
+        return max(layer.gather) + 1 if layer.gather else layer.C
 
     def sources(self, i: int) -> tuple[int, ...]:
         """Which of `maps` layer i reads, in the order of its inputs."""

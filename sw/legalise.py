@@ -108,7 +108,7 @@ class Legaliser:
         read = [[self.places[place] for place in value.places] for value in node.values]
         if len(read) == 2:
             self._sum(number, layer, *read)
-        elif layer.groups == layer.C:
+        elif layer.groups == layer.C and (layer.C > 1 or node.moves):
             self._depthwise(number, layer, read[0], node.moves)
         else:
             self._dense(number, layer, read[0])
@@ -145,20 +145,30 @@ class Legaliser:
         return layer
 
     def _sum(self, number: int, layer: Layer, a: list[Place], b: list[Place]) -> None:
-        """One layer for each pair of maps; its channels in the order of the first."""
+        """One layer for each pair of maps, its channels in the order of the first; the results' in their own order, by one layer.
+
+        A lane has one weight for a sum, so a map that is added to itself is copied.
+        """
         pairs: dict[tuple[str, str], list[int]] = {}
         for k, (x, y) in enumerate(zip(a, b, strict=True)):
             pairs.setdefault((x.map, y.map), []).append(k)
-        if not all(self._alike(pair) for pair in pairs):
-            a, b = (self._copied(layer, side, f"{layer.name}.{which}") for side, which in ((a, "first"), (b, "second")))
+        last = number == self.last
+        if not all(x != y and self._alike((x, y)) for x, y in pairs) or (last and len(pairs) > 1):
+            a, b = (self._in_one(layer, side, f"{layer.name}.{which}") for side, which in ((a, "first"), (b, "second")))
             pairs = {(a[0].map, b[0].map): list(range(len(a)))}
         for i, channels in enumerate(pairs.values()):
-            order = sorted(channels, key=lambda k: a[k])
+            order = channels if last else sorted(channels, key=lambda k: a[k])
             part = layer.replace(**_part(layer.name, i, len(pairs)), C=2 * len(order), K=len(order), groups=len(order))
             self._emit(part, [place for k in order for place in (a[k], b[k])], [(number, k) for k in order])
 
     def _depthwise(self, number: int, layer: Layer, read: list[Place], flexible: bool) -> None:
-        """One layer for each map, its channels in the map's order; a copy of several alike maps is one layer that reads all."""
+        """One layer for each map, its channels in the map's order; a copy of several alike maps is one layer that reads all.
+
+        The results' are in their own order, by one layer.
+        """
+        last = number == self.last
+        if last and len({place.map for place in read}) > 1:
+            read = self._in_one(layer, read, f"{layer.name}.input")
         by_map: dict[str, list[int]] = {}
         for c, place in enumerate(read):
             by_map.setdefault(place.map, []).append(c)
@@ -167,7 +177,7 @@ class Legaliser:
             return
         each = layer.K // layer.C
         for i, channels in enumerate(by_map.values()):
-            order = sorted(channels, key=lambda c: read[c])
+            order = channels if last else sorted(channels, key=lambda c: read[c])
             part = layer.replace(**_part(layer.name, i, len(by_map)), C=len(order), K=len(order) * each, groups=len(order))
             self._emit(part, [read[c] for c in order], [(number, c * each + j) for c in order for j in range(each)], flexible)
 
@@ -207,6 +217,11 @@ class Legaliser:
                 merged.writers.append(layer.name)
         self.maps[name] = merged
         return [Place(name, starts[place.map] + place.channel) for place in read]
+
+    def _in_one(self, layer: Layer, read: list[Place], name: str) -> list[Place]:
+        """Copies of the channels in one new map that one layer writes."""
+        copies = self._copied(layer, read, name)
+        return copies if len(self.maps[name].writers) == 1 else self._copied(layer, copies, f"{name}.whole")
 
     def _copied(self, layer: Layer, read: list[Place], name: str) -> list[Place]:
         """Copies of the channels in one new map: map by map, each in its own words, or all at once where the maps are alike."""

@@ -30,7 +30,7 @@ def test_memory_hex_is_the_image_word_for_word(program: Program, tmp_path: Path)
     check(tmp_path, program)
     words = [int(line, 16) for line in (tmp_path / IMAGE).read_text().split()]
     assert words == program.image.tolist()
-    assert json.loads((tmp_path / MANIFEST).read_text())["input"]["address"] == len(words)
+    assert json.loads((tmp_path / MANIFEST).read_text())["input"]["address"] == program.schedule.maps[0].address >= len(words)
 
 
 @pytest.mark.parametrize("name", [IMAGE, MANIFEST])

@@ -80,7 +80,7 @@ def large_problem(rng: np.random.Generator) -> Problem:
     )
     if following and config.lanes(following) << COUNT_BITS < layer.K:
         following = None  # no layer could read its results
-    return Problem(layer, config, int(rng.integers(1, 4)), following)
+    return Problem(layer, config, int(rng.integers(1, 4)), Context(following))
 
 
 def large_mapping(rng: np.random.Generator, problem: Problem) -> Mapping:
@@ -103,7 +103,7 @@ def large_mapping(rng: np.random.Generator, problem: Problem) -> Mapping:
 def written(problem: Problem, given: Mapping) -> Schedule | None:
     """The layer's own program where its fields hold its numbers; the limits are not asked."""
     try:
-        return problem.schedule(given) if problem.following else single(problem, given)
+        return problem.schedule(given) if problem.context else single(problem, given)
     except BadInput as error:
         if not re.search(r"field \w+ = -?\d+ exceeds its \d+ bits|memory words; addresses reach", str(error)):
             raise
@@ -123,7 +123,7 @@ def outcomes(seed: int, number: int, monkeypatch: pytest.MonkeyPatch) -> tuple[C
         rng = np.random.default_rng((seed, i))
         problem = large_problem(rng)
         batch = Batch(CostModel.default(), problem.images)
-        batch.add(problem.layer, problem.config, problem.following)
+        batch.add(problem.layer, problem.config, problem.context)
         seen = Counter[str]()
         for _ in range(60):
             given = large_mapping(rng, problem)
@@ -134,7 +134,7 @@ def outcomes(seed: int, number: int, monkeypatch: pytest.MonkeyPatch) -> tuple[C
             name = re.sub(r"\d+", "#", broken or "none")
             if seen[name] == 2:
                 continue
-            if problem.following and 0 <= limits.ADDRESSES - limits.memory_words(t) < 1 << 17:
+            if problem.context and 0 <= limits.ADDRESSES - limits.memory_words(t) < 1 << 17:
                 continue  # the layer that reads the results may be what is too much
             if (broken is None) != (written(problem, given) is not None) or batch.is_legal(0, given) != (broken is None):
                 wrong.append(f"{problem} {given}: {broken}")
@@ -179,13 +179,13 @@ ROOMY = AcceleratorConfig(rows=4, cols=4, operators=(I8,), activation_words=3276
 def test_no_mapping_that_exceeds_a_limit_is_listed_or_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     listed = list(mappings(LONG, ROOMY, 1, Context(I8)))
     batch = Batch(CostModel.default())
-    batch.add(LONG, ROOMY, I8)
+    batch.add(LONG, ROOMY, Context(I8))
     assert [mapping_of(row) for row in batch.legal(0)] == listed
     few = [m for m in listed if prod(Tiling(LONG, ROOMY, m, 1, Context()).tiles) < 8]
     assert few
     for m in few:
-        Problem(LONG, ROOMY, 1, I8).schedule(m)
-    Problem(LONG, ROOMY, 1, I8).schedule(Mapper(CostModel.default()).layer(LONG, ROOMY, I8))
+        Problem(LONG, ROOMY, 1, Context(I8)).schedule(m)
+    Problem(LONG, ROOMY, 1, Context(I8)).schedule(Mapper(CostModel.default()).layer(LONG, ROOMY, Context(I8)))
     monkeypatch.setattr(mapping, "broken_limit", lambda t: None)
     assert len(list(mappings(LONG, ROOMY, 1, Context(I8)))) > len(listed)
 
@@ -200,4 +200,4 @@ def test_no_mapping_that_exceeds_a_limit_is_listed_or_chosen(monkeypatch: pytest
 def test_where_no_mapping_fits_the_limit_is_named(change: dict[str, int], rule: str) -> None:
     layer = LONG.replace(**change)
     with pytest.raises(BadInput, match=rule):
-        Mapper(CostModel.default()).layer(layer, ROOMY, None)
+        Mapper(CostModel.default()).layer(layer, ROOMY, Context())
