@@ -25,6 +25,7 @@ OwnSeed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of ever
 def explore(config: Config, resume: Resume = None, as_json: Json = False, seed: OwnSeed = None, quiet: Quiet = False) -> None:
     """Search networks, operators and accelerators; build the winner and prove it; write a run folder with a report."""
     from gatewright.dse import run as runs
+    from gatewright.dse import space
     from gatewright.dse.config import RunConfig
     from gatewright.dse.cost import CostModel
     from gatewright.dse.evaluate import Source
@@ -38,7 +39,7 @@ def explore(config: Config, resume: Resume = None, as_json: Json = False, seed: 
     if seed is not None:
         wanted = wanted.replace(search=wanted.search.replace(seed=seed))
     source = Source(**wanted.data.model_dump())
-    source.load()  # what is missing or malformed is said before anything is written
+    images = source.load()  # what is missing or malformed is said before anything is written
     how = wanted.measure
     process, model = technology(how), CostModel.named(how.technology, how.measurements)
     if how.measurements and model.technology != process.name:
@@ -47,8 +48,9 @@ def explore(config: Config, resume: Resume = None, as_json: Json = False, seed: 
             f"the run is for {process.name}. Name a file that `gatewright calibrate` made for {process.name}."
         )
     model.check_operators(wanted.operator_choices())
-    if wanted.measure.verify_images > (there := len(source.load().test())):
+    if wanted.measure.verify_images > (there := len(images.test())):
         raise BadInput(f"{config}: [measure] verify_images must be at most {there}, the test images; got {wanted.measure.verify_images}.")
+    space.distributions(wanted, images.shape, images.classes)  # a user's own network is read, and whatever is wrong with it said
     run = runs.resume(run_folder(resume), wanted) if resume else runs.create(RUNS, wanted, text)
     output.note(f"{'Resuming' if resume else 'Run'} {run.folder}")
     try:

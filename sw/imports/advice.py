@@ -9,7 +9,9 @@ GATING = "products of two activations are host-side; use a sum, or a concatenati
 RECURRENT = "there is no state between images; use convolutions or Linear layers"
 UPSAMPLING = "maps do not grow; use Conv2d on a map of the size that is wanted"
 DIMENSIONS = "maps have two dimensions; use the Conv2d, BatchNorm2d or pooling of the same kind, with a kernel or map of one row"
-SOFTMAX = "host-side: it does not change which class is greatest; return the logits and leave it to the loss"
+SOFTMAX = (
+    "host-side: it needs exponentials and divides by their sum; use ReLU here, softmax over the classes only as the very last operation"
+)
 PADDING = "give the zeros to the convolution as its padding"
 SHRINKING = "use MaxPool2d, AvgPool2d or a convolution with a stride"
 CONSTANT = "the accelerator reads one image and nothing else; keep it as a buffer of one number a channel, or compute it on the host"

@@ -10,6 +10,7 @@ from torch import Tensor
 from gatewright.hw.errors import BadInput
 from gatewright.sw.imports.advice import CONSTANT, refused
 from gatewright.sw.imports.arrangement import Arrangement, NotAMap
+from gatewright.sw.imports.network import IMAGE
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,15 +25,28 @@ class Elements:
 
 @dataclass
 class Call:
-    """One operation being imported: where its values go, the path of the module it is in, its name in messages."""
+    """One operation being imported: where its values go, the path of the module it is in, its name in messages.
+
+    last: what it gives is what the network gives.
+    """
 
     values: Arrangement
     path: str
     what: str
+    last: bool = False
 
     def refuse(self, rule: str = "") -> BadInput:
         """The error that says why this operation is not possible."""
         return refused(self.path, self.what, rule)
+
+    def misfit(self, noun: str, takes: int, gets: int, source: str = "") -> BadInput:
+        """The error for an operation made for another number of channels or inputs than those of what it reads, the value `source`."""
+        image = self.values.shape(IMAGE)
+        other = f", or use a data set whose images have {takes} channels" if source == IMAGE and noun == "channels" else ""
+        if noun == "inputs":
+            other = ", or use a data set whose images have the size it was made for"
+        shape = " x ".join(map(str, image))
+        return self.refuse(f"takes {takes} {noun}, but gets {gets} from a {shape} image; make it take {gets}{other}")
 
     def elements(self, x: Any) -> Tensor:
         """The numbers of an operand that must come from the image."""

@@ -141,11 +141,11 @@ class Reader:
 
     def _node(self, proto: "onnx.NodeProto", place: int) -> None:
         path = (proto.name or f"{proto.op_type.lower()}{place}").strip("/").replace("/", ".").replace(" ", "_")
-        call = Call(self.values, self.values.unique(path), proto.op_type)
+        last = self.model.graph.output[0].name in proto.output
+        call = Call(self.values, self.values.unique(path), proto.op_type, last)
         attributes = {a.name: library().helper.get_attribute_value(a) for a in proto.attribute}
         inputs = tuple(self.tensors[name] if name else None for name in proto.input)
-        last = self.model.graph.output[0].name in proto.output
-        node = Node(call, attributes, inputs, len(proto.output), last, self.batch)
+        node = Node(call, attributes, inputs, len(proto.output), self.batch)
         if proto.domain not in ("", "ai.onnx"):
             raise call.refuse(f"it is of the domain {proto.domain}; export the network with standard ONNX operators")
         if any(isinstance(tensor, Elements) for tensor in inputs) or proto.op_type in ON_CONSTANTS:

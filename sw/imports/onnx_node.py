@@ -27,7 +27,7 @@ Tensor = Elements | Constant
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One node of the graph. inputs: None where one is left out. outputs: how many. last: one of them is the graph's.
+    """One node of the graph. inputs: None where one is left out. outputs: how many.
 
     batch: the number of images that the graph's shapes are for, 0 for any.
     """
@@ -36,7 +36,6 @@ class Node:
     attributes: dict[str, Any]
     inputs: tuple[Tensor | None, ...]
     outputs: int
-    last: bool
     batch: int
 
     @property

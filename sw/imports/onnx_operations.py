@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from gatewright.sw.imports import operations, pools
-from gatewright.sw.imports.advice import ACTIVATION, ATTENTION, NORM, PADDING, RECURRENT, SHRINKING, SOFTMAX, UPSAMPLING
+from gatewright.sw.imports.advice import ACTIVATION, ATTENTION, NORM, PADDING, RECURRENT, SHRINKING, UPSAMPLING
 from gatewright.sw.imports.calls import Elements
 from gatewright.sw.imports.network import Pool
 from gatewright.sw.imports.onnx_node import Constant, Node, Tensor
@@ -131,10 +131,9 @@ def over_map(reader: "Reader", node: Node) -> Tensor:
 
 
 def softmax(reader: "Reader", node: Node) -> Tensor:
-    """Softmax and LogSoftmax as the graph's last operation: they keep the order of the logits and are left out."""
-    if not node.last:
-        raise node.call.refuse(SOFTMAX)
-    return node.real()
+    """Softmax and LogSoftmax. Before version 13 of the operators they are over axis 1 and all after it, where none is given."""
+    version = next(opset.version for opset in reader.model.opset_import if opset.domain in ("", "ai.onnx"))
+    return operations.softmax(node.call, node.real(), int(node.number("axis", -1 if version >= 13 else 1)))
 
 
 def linear_operation(reader: "Reader", node: Node) -> Tensor:

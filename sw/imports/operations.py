@@ -6,15 +6,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gatewright.sw.imports.advice import SOFTMAX
 from gatewright.sw.imports.calls import Call, Elements, constant, per_channel, square
 from gatewright.sw.imports.network import Add, Affine, Concat, Convolution, Dense, Relu
 
 
 def conv2d(call: Call, x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:
-    name, (_, height, width) = call.map(x)
+    name, (channels, height, width) = call.map(x)
     weight = constant(call, weight)
+    if weight.shape[1] * groups != channels:
+        raise call.misfit("channels", weight.shape[1] * groups, channels, name)
+    if len(weight) % groups:
+        raise call.refuse(f"its {len(weight)} outputs must be a multiple of its groups; got {groups} groups")
     if square(call, "dilation", dilation) != 1:
-        raise call.refuse(f"dilation must be 1; got {dilation}; use a larger kernel, or a stride before it")
+        raise call.refuse(f"dilation must be 1; got {dilation}; use a larger kernel")
     stride = square(call, "stride", stride)
     if padding == "valid":
         padding = 0
@@ -26,6 +31,9 @@ def conv2d(call: Call, x: Any, weight: Any, bias: Any = None, stride: Any = 1, p
     if padding >= min(weight.shape[2:]) and padding:
         raise call.refuse(f"padding must be less than the kernel; got {padding} and {tuple(weight.shape[2:])}; use a larger kernel")
     size = [(n + 2 * padding - k) // stride + 1 for n, k in zip((height, width), weight.shape[2:], strict=True)]
+    if min(size) < 1:
+        kernel = f"{weight.shape[2]} x {weight.shape[3]}"
+        raise call.refuse(f"its kernel {kernel} is larger than the map of {height} x {width} and its padding; use a smaller kernel")
     shift = torch.zeros(len(weight)) if bias is None else constant(call, bias)
     settings = {"weight": weight, "bias": shift, "stride": stride, "padding": padding, "groups": groups}
     return Elements(call.values.emit(Convolution, call.path, [name], (len(weight), size[0], size[1]), **settings))
@@ -34,6 +42,8 @@ def conv2d(call: Call, x: Any, weight: Any, bias: Any = None, stride: Any = 1, p
 def linear(call: Call, x: Any, weight: Any, bias: Any = None) -> Any:
     name, places = call.flat(x)
     weight = constant(call, weight)
+    if weight.shape[1] != len(places):
+        raise call.misfit("inputs", weight.shape[1], len(places), name)
     ordered = torch.empty_like(weight)
     ordered[:, places] = weight
     shift = torch.zeros(len(weight)) if bias is None else constant(call, bias)
@@ -108,7 +118,10 @@ def batch_norm(
     mean, variance = constant(call, running_mean).double(), constant(call, running_var).double()
     scale = (variance + eps).rsqrt() * (1 if weight is None else constant(call, weight).double())
     shift = (0 if bias is None else constant(call, bias).double()) - mean * scale
-    shape = (1, -1, 1, 1)[: call.elements(x).dim()]
+    numbers = call.elements(x)
+    if numbers.dim() > 1 and len(mean) != numbers.shape[1]:
+        raise call.misfit("channels", len(mean), numbers.shape[1])
+    shape = (1, -1, 1, 1)[: numbers.dim()]
     return affine(call, x, scale.float().reshape(shape), shift.float().reshape(shape))
 
 
@@ -135,6 +148,14 @@ def clamp(call: Call, x: Any, min: Any = None, max: Any = None) -> Any:
 def dropout(call: Call, x: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     if training:
         raise call.refuse("it drops in evaluation too; use nn.Dropout, or pass training=self.training")
+    return x
+
+
+def softmax(call: Call, x: Any, dim: int | None = None, *_: Any, **__: Any) -> Any:
+    """Nothing, where it is over the classes and the network's last operation: it keeps the order of the logits."""
+    over = call.elements(x).dim()
+    if not call.last or dim not in (None, 1, 1 - over):
+        raise call.refuse(SOFTMAX)
     return x
 
 

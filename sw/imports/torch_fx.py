@@ -125,16 +125,17 @@ class _Reader:
 
     def _call(self, node: fx.Node) -> Any:
         args, kwargs = self._value(node.args), self._value(node.kwargs)
+        last = all(user.op == "output" for user in node.users)
         if node.op == "call_module":
             module = self.module.get_submodule(str(node.target))
-            call = Call(self.values, str(node.target), type(module).__name__)
+            call = Call(self.values, str(node.target), type(module).__name__, last)
             if type(module) not in MODULES:
                 raise call.refuse()
             in_place = getattr(module, "inplace", False)
             result = self._tried(call, lambda: MODULES[type(module)](call, module, *args, **kwargs))
         else:
             operation = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
-            call = Call(self.values, self._path(node, operation), operation)
+            call = Call(self.values, self._path(node, operation), operation, last)
             if not any(isinstance(leaf, Elements) for leaf in tree_leaves((args, kwargs))):
                 return self._plain(node, args, kwargs)
             in_place = _in_place(operation, args, kwargs)

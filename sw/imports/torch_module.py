@@ -22,6 +22,8 @@ from gatewright.sw.imports.torch_fx import from_module
 from gatewright.sw.imports.zoo import imported_family
 from gatewright.sw.models.architecture import Architecture
 
+ARGUMENTS = "It is called without arguments: where it needs some, write a function without arguments that returns the module, and name it."
+
 
 def load_module(source: str, seed: int = 0) -> nn.Module:
     """The module that `file.py:Name` gives under PyTorch's `seed`. Raises BadInput where there is none; the file is run."""
@@ -54,10 +56,9 @@ def _run(path: Path, name: str) -> object:
         raise
     except Exception as error:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
-        line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else "?"
-        raise BadInput(
-            f"{path}:{name} could not be made, line {line}: {type(error).__name__}: {error}. It is called without arguments."
-        ) from None
+        line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
+        where = "" if line is None else f", line {line}"
+        raise BadInput(f"{path}:{name} could not be made{where}: {type(error).__name__}: {error}. {ARGUMENTS}") from None
 
 
 def _candidates(names: dict[str, object]) -> list[str]:
