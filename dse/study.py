@@ -6,6 +6,7 @@ uninterrupted one, and nothing is evaluated twice.
 """
 
 import hashlib
+import logging
 import signal
 import threading
 from collections import Counter
@@ -61,6 +62,7 @@ class Study:
 
     def __init__(self, path: Path | str, search: Search, space: dict[str, BaseDistribution], name: str = "search") -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
+        logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)  # a query that Ctrl-C ends logs a traceback of its cursor
         self.search, self.space = search, space
         storage = str(path) if "://" in str(path) else f"sqlite:///{path}"
         self.optuna = optuna.create_study(storage=storage, study_name=name, directions=["maximize", "minimize"], load_if_exists=True)
