@@ -7,7 +7,7 @@ import typer
 from rich.console import Group
 from rich.table import Table
 
-from gatewright.cli.common import DONE, FAILED, RUN_CONFIG, Json, Output, Quiet, Seed, read_toml, run_folder
+from gatewright.cli.common import DONE, FAILED, RUN_CONFIG, Json, Output, Quiet, Seed, read_toml, run_folder, winner
 from gatewright.hw.errors import BadInput
 
 if TYPE_CHECKING:
@@ -190,13 +190,6 @@ def accelerator(source: Path) -> "tuple[AcceleratorConfig, Program | None]":
         return accelerator_from(read_toml(source), str(source)), None
     program = winner(run_folder(source.parent if source.is_file() else source))
     return program.config, program
-
-
-def winner(folder: Path) -> "Program":
-    from gatewright.sim.delivery import PROGRAM
-    from gatewright.sw.program import Program
-
-    return Program.load(folder / "winner" / PROGRAM)
 
 
 def memory_words(program: "Program | None", words: int | None) -> int:

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import BaseModel, ValidationError
@@ -17,6 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from gatewright.hw.errors import BadInput, GatewrightError
 from gatewright.hw.noun import explain
+
+if TYPE_CHECKING:
+    from gatewright.sw.program import Program
 
 DONE, FAILED, BAD_INPUT, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -30,6 +33,8 @@ PIPE_WIDTH = 160  # of tables that go to a file or a pipe
 RUNS = Path("runs")
 ACCELERATOR_TABLES = ("accelerator", "network", "block")  # of a file for measure and generate; the latter needs the first alone
 RUN_CONFIG = "config.toml"
+OF_ACCELERATORS = "examples/accelerator.toml is a file that has one."
+LOWER = "`gatewright generate {} --accelerator FILE`"
 
 
 @dataclass(frozen=True)
@@ -77,9 +82,17 @@ def read_toml(path: Path) -> dict[str, Any]:
 def accelerator_tables(path: Path) -> dict[str, Any]:
     """The tables of a TOML file that describes an accelerator."""
     tables = read_toml(path)
+    if of_training(tables):
+        raise BadInput(f"{path} has no [accelerator] table: it is a training's configuration, for `gatewright train`. {OF_ACCELERATORS}")
     if unknown := sorted(set(tables) - set(ACCELERATOR_TABLES)):
         raise BadInput(f"{path}: {', '.join(unknown)} is not a known table; known are {', '.join(ACCELERATOR_TABLES)}.")
     return tables
+
+
+def of_training(tables: Mapping[str, Any]) -> bool:
+    """Whether the tables are a training's: [network] names one family (a search names families), and no accelerator comes with it."""
+    network = tables.get("network")
+    return isinstance(network, Mapping) and "family" in network and "accelerator" not in tables
 
 
 def read_text(path: Path) -> str:
@@ -109,6 +122,28 @@ def run_folder(name: Path) -> Path:
     if not name.exists():
         raise BadInput(f"There is no file or run folder {name}: {there}.")
     raise BadInput(f"{name} is not a run folder (it has no {RUN_CONFIG}): {there}.")
+
+
+def explored(name: Path) -> Path:
+    """The run folder of a search that a user named. Raises BadInput for one of a training, which has no winner, energies or page."""
+    folder = run_folder(name)
+    if not of_training(read_toml(folder / RUN_CONFIG)):
+        return folder
+    raise BadInput(
+        f"{folder} is a run of `gatewright train`, which has a network and no accelerator, hence no energies and no page: "
+        f"{LOWER.format(folder)} gives it one, and `gatewright verify {folder}` proves it."
+    )
+
+
+def winner(folder: Path) -> "Program":
+    """The program in a run folder. Raises BadInput where there is none, or a damaged one."""
+    from gatewright.sim.delivery import PROGRAM, WINNER
+    from gatewright.sw.program import Program
+
+    path = folder / WINNER / PROGRAM
+    if not path.is_file() and of_training(read_toml(folder / RUN_CONFIG)):
+        raise BadInput(f"{folder} is a run of `gatewright train` and has no program yet: {LOWER.format(folder)} makes one.")
+    return Program.load(path)
 
 
 def failure(error: BaseException) -> tuple[str, int] | None:

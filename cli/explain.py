@@ -9,7 +9,7 @@ import typer
 from rich.console import Group
 
 from gatewright.cli import explain_text as text
-from gatewright.cli.common import Json, Output, Quiet, Seed, accelerator_tables, run_folder
+from gatewright.cli.common import Json, Output, Quiet, Seed, accelerator_tables, explored
 from gatewright.hw.errors import BadInput, Missing
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def explain(
     quiet: Quiet = False,
 ) -> None:
     """Show where the energy of a run's winner (or of a configuration) goes, and what each number rests on."""
-    folder = None if subject.is_file() else run_folder(subject)  # what is not there is said before the imports, which take seconds
+    folder = None if subject.is_file() else explored(subject)  # what is not there is said before the imports, which take seconds
     from gatewright.dse.evaluate import mapper
     from gatewright.dse.explain import explain as take_apart
 

@@ -10,7 +10,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 from rich.text import Text
 
-from gatewright.cli.common import DONE, FAILED, INTERRUPTED, RUNS, Json, Output, Quiet, parse_toml, read_text, run_folder
+from gatewright.cli.common import DONE, FAILED, INTERRUPTED, RUNS, Json, Output, Quiet, explored, of_training, parse_toml, read_text
 from gatewright.hw.errors import BadInput
 
 if TYPE_CHECKING:
@@ -35,7 +35,12 @@ def explore(config: Config, resume: Resume = None, as_json: Json = False, seed: 
 
     output, started = Output(as_json, quiet), time.perf_counter()
     text = read_text(config)
-    wanted = RunConfig(**parse_toml(text, str(config)))
+    if of_training(tables := parse_toml(text, str(config))):
+        raise BadInput(
+            f"{config} is a training's configuration: [network] family is one network's, which `gatewright train {config}` trains. "
+            "A search chooses from [network] families, and needs [accelerator] and [target]; examples/digits.toml is one."
+        )
+    wanted = RunConfig(**tables)
     if seed is not None:
         wanted = wanted.replace(search=wanted.search.replace(seed=seed))
     source = Source(**wanted.data.model_dump())
@@ -51,7 +56,7 @@ def explore(config: Config, resume: Resume = None, as_json: Json = False, seed: 
     if wanted.measure.verify_images > (there := len(images.test())):
         raise BadInput(f"{config}: [measure] verify_images must be at most {there}, the test images; got {wanted.measure.verify_images}.")
     space.distributions(wanted, images.shape, images.classes)  # a user's own network is read, and whatever is wrong with it said
-    run = runs.resume(run_folder(resume), wanted) if resume else runs.create(RUNS, wanted, text)
+    run = runs.resume(explored(resume), wanted) if resume else runs.create(RUNS, wanted, text)
     output.note(f"{'Resuming' if resume else 'Run'} {run.folder}")
     try:
         with output.progress() as bars:

@@ -5,17 +5,18 @@ from typing import Annotated
 
 import typer
 
-from gatewright.cli.common import Json, Output, Quiet, Seed, run_folder
+from gatewright.cli.common import Json, Output, Quiet, Seed, explored
 
 Folder = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
 
 
 def report(run: Folder, as_json: Json = False, seed: Seed = 0, quiet: Quiet = False) -> None:
     """Write the page of a finished run."""
+    folder = explored(run)  # what is not there is said before the imports, which take seconds
     from gatewright.dse.report import write
     from gatewright.dse.run import Run
 
     output = Output(as_json, quiet)
     output.note("Writing the report")
-    path = write(Run(run_folder(run)))
+    path = write(Run(folder))
     output.emit({"report": path, "bytes": path.stat().st_size}, str(path))

@@ -7,7 +7,19 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from gatewright.cli.common import INTERRUPTED, RUN_CONFIG, RUNS, Json, Output, Quiet, parse_toml, read_text, run_folder
+from gatewright.cli.common import (
+    INTERRUPTED,
+    RUN_CONFIG,
+    RUNS,
+    Json,
+    Output,
+    Quiet,
+    of_training,
+    parse_toml,
+    read_text,
+    read_toml,
+    run_folder,
+)
 from gatewright.hw.errors import BadInput
 
 if TYPE_CHECKING:
@@ -32,6 +44,8 @@ def train(config: Config, resume: Resume = None, as_json: Json = False, seed: Ow
     output, text = Output(as_json, quiet), read_text(config)
     experiment, images = experiment_from(parse_toml(text, str(config)), str(config), seed)
     folder = run_folder(resume) if resume else numbered(RUNS, config.stem)
+    if resume and not of_training(read_toml(folder / RUN_CONFIG)):
+        raise BadInput(f"{folder} is a run of `gatewright explore`, not of a training. Leave out --resume, or name a training's run.")
     if not resume:
         Run(folder).write_text(RUN_CONFIG, text)
     output.note(f"{'Resuming' if resume else 'Run'} {folder}")
@@ -53,8 +67,10 @@ def experiment_from(tables: dict[str, Any], source: str, seed: int | None) -> "t
     from gatewright.sw.checkpoint import Recipe
     from gatewright.sw.data import load
     from gatewright.sw.experiment import Experiment
-    from gatewright.sw.train import check_fit, device_named
+    from gatewright.sw.train import check_fit, check_trains, device_named
 
+    if {"accelerator", "target"} <= {*tables}:
+        raise BadInput(f"{source} is a search's configuration, for `gatewright explore {source}`; examples/train.toml is a training's.")
     if unknown := sorted({*tables} - {*TABLES}):
         raise BadInput(f"{source}: {', '.join(unknown)} is not a known table; known are {', '.join(TABLES)}.")
     if wrong := [name for name in tables if not isinstance(tables[name], dict)]:
@@ -67,6 +83,7 @@ def experiment_from(tables: dict[str, Any], source: str, seed: int | None) -> "t
     channels, height, width = dataset.shape
     network = architecture_from(tables["network"], channels=channels, height=height, width=width, classes=dataset.classes)
     check_fit(network, dataset)  # what cannot run is said before anything is written
+    check_trains(network)
     device_named(recipe.device)
     made = Experiment(dataset=images.dataset, validation=images.validation, architecture=network, recipe=recipe)
     return made, images.folder

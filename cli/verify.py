@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gatewright.cli.common import DONE, FAILED, RUN_CONFIG, Json, Output, Quiet, Seed, read_toml, run_folder
+from gatewright.cli.common import DONE, FAILED, RUN_CONFIG, Json, Output, Quiet, Seed, read_toml, run_folder, winner
 from gatewright.hw.errors import BadInput
 
 Run = Annotated[Path, typer.Argument(help="A run folder, or its name under runs/.")]
@@ -19,16 +19,15 @@ def verify(
     """Run test images through the winner's Verilog; every logit must equal the golden model's and the cycles the prediction."""
     from gatewright.dse.config import Data
     from gatewright.sim import verification
-    from gatewright.sim.delivery import PROGRAM, VERILOG, WINNER, check
+    from gatewright.sim.delivery import VERILOG, WINNER, check
     from gatewright.sw.data import encode, load
-    from gatewright.sw.program import Program
 
     output = Output(as_json, quiet)
     folder = run_folder(run)
     if engine not in ("verilator", "cocotb"):
         raise BadInput(f"--engine must be verilator or cocotb; got {engine!r}.")
     data = Data(**read_toml(folder / RUN_CONFIG).get("data", {}))
-    program = Program.load(folder / WINNER / PROGRAM)
+    program = winner(folder)
     verilog = folder / WINNER / VERILOG
     if not verilog.is_file():
         raise BadInput(f"{verilog} is missing; `gatewright generate {run} -o {folder / 'winner'}` writes it again.")

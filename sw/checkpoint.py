@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialised
 from torch import Tensor
 
 from gatewright.hw.errors import BadInput
@@ -19,6 +19,7 @@ from gatewright.sw.integer import IntegerNetwork
 from gatewright.sw.models import Architecture, network
 from gatewright.sw.modules import QuantisedNetwork, export
 
+HEADER = 8  # bytes of a safetensors file that say how long its header is
 POSITION = "training."  # names of the tensors that say where a training stands
 
 
@@ -84,12 +85,27 @@ def save(trained: Trained, path: Path, position: Mapping[str, Tensor] | None = N
     }
     tensors = dict(trained.network.state_dict()) | {POSITION + name: tensor for name, tensor in (position or {}).items()}
     tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    whole(path, _sorted(serialised(tensors, record | {"sha256": _digest(record, tensors)})))
+
+
+def whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all; a file of this name is replaced."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save_file(tensors, partial, metadata=record | {"sha256": _digest(record, tensors)})
+        partial.write_bytes(data)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _sorted(data: bytes) -> bytes:
+    """The same file, its metadata sorted: the library leaves their order to chance, and equal networks are to be equal files."""
+    end = HEADER + int.from_bytes(data[:HEADER], "little")
+    header = json.loads(data[HEADER:end])
+    metadata = {"__metadata__": dict(sorted(header["__metadata__"].items()))}
+    text = json.dumps(metadata | {name: header[name] for name in header if name not in metadata}, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % HEADER)  # tensors begin at a multiple of it
+    return len(text).to_bytes(HEADER, "little") + text + data[end:]
 
 
 def load(path: Path) -> Trained:

@@ -45,8 +45,7 @@ class Training:
 
     def __init__(self, architecture: Architecture, dataset: Dataset, recipe: Recipe) -> None:
         check_fit(architecture, dataset)
-        if integers(architecture) is not None:
-            raise BadInput(f"{architecture.source} is quantised: its integers are in the file, and there is nothing to train.")
+        check_trains(architecture)
         self.architecture, self.dataset, self.recipe = architecture, dataset, recipe
         self.device = device_named(recipe.device)
         self.generator = torch.Generator().manual_seed(recipe.seed)
@@ -182,6 +181,15 @@ def check_fit(architecture: Architecture, dataset: Dataset) -> None:
         raise BadInput(
             f"{dataset.name} has images of {dataset.shape} (C, H, W) in {dataset.classes} classes; "
             f"the network takes {wanted} in {architecture.classes}."
+        )
+
+
+def check_trains(architecture: Architecture) -> None:
+    """Raises BadInput for a network whose integers are given."""
+    if integers(architecture) is not None:
+        raise BadInput(
+            f"{architecture.source} is quantised: its integers are in the file, and there is nothing to train. "
+            "`gatewright explore` finds an accelerator for it as it is."
         )
 
 

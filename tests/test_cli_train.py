@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gatewright.cli import main
+from gatewright.cli.common import RUN_CONFIG
 from gatewright.cli.train import experiment_from
 from gatewright.hw.config import integer, xnor
 from gatewright.sw import experiment as experiments
@@ -44,7 +45,9 @@ def test_a_training_from_file_to_folder(config: Path, capsys: Capture) -> None:
     assert f"{100 * result['accuracy']:.1f}% (n = 500" in out
     assert err == ""
     assert main.main(["train", str(config), "--resume", "small-1"]) == 2
-    assert "holds a finished run of another experiment" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "runs/small-1 is a training with [training] seed = 7, and now it is 0: it goes on as it began." in err
+    assert "leave out --resume" in err
 
 
 def test_interrupted(config: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,6 +75,7 @@ def test_the_example() -> None:
         ("[net]\n", "small.toml: net is not a known table; known are data, network, training."),
         ("[training]\n", "small.toml has no [network] table; it needs one with family and operators"),
         ("network = 3\n", "small.toml: network must be a table; got 3."),
+        ("[accelerator]\n[target]\n", "small.toml is a search's configuration, for `gatewright explore small.toml`"),
         (GOOD + "epoch = 3\n", "Recipe: epoch: is not a known key; check its spelling."),
         (GOOD + "warm_up = 2\n", "Recipe: warm_up must be less than the 2 epochs; got 2."),
         (GOOD.replace('"int8"', '"int9q"'), "There is no operator named 'int9q'."),
@@ -91,3 +95,40 @@ def test_bad_files(config: Path, capsys: Capture, text: str, message: str) -> No
     assert message in err
     assert err.count("\n") == 1
     assert not Path("runs").exists()
+
+
+@pytest.fixture
+def run(config: Path) -> str:
+    """The folder of a training in which nothing was trained yet."""
+    folder = Path("runs/small-1")
+    folder.mkdir(parents=True)
+    (folder / RUN_CONFIG).write_text(GOOD)
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["explain", "RUN"], "RUN is a run of `gatewright train`, which has a network and no accelerator, hence no energies and no page"),
+        (["report", "RUN"], "`gatewright generate RUN --accelerator FILE` gives it one, and `gatewright verify RUN` proves it."),
+        (["explain", "small.toml"], "small.toml has no [accelerator] table: it is a training's configuration, for `gatewright train`."),
+        (["explore", "small.toml"], "small.toml is a training's configuration"),
+        (["generate", "RUN"], "has no program yet: `gatewright generate RUN --accelerator FILE` makes one."),
+        (["verify", "RUN"], "has no program yet: `gatewright generate RUN --accelerator FILE` makes one."),
+        (["board", "run", "RUN", "--simulate"], "has no program yet: `gatewright generate RUN --accelerator FILE` makes one."),
+        (["generate", "RUN", "--accelerator", "small.toml"], "small.toml has no [accelerator] table"),
+        (["generate", "RUN", "--accelerator", str(EXAMPLE.with_name("grid16.toml"))], "RUN holds no network.safetensors"),
+        (["generate", "runs/none", "--accelerator", "small.toml"], "There is no file or run folder runs/none"),
+    ],
+)
+def test_other_commands_know_a_training(run: str, capsys: Capture, arguments: list[str], message: str) -> None:
+    assert main.main([argument.replace("RUN", run) for argument in arguments]) == 2
+    err = capsys.readouterr().err
+    assert message.replace("RUN", run) in err
+    assert err.count("\n") == 1  # no progress before it
+
+
+def test_only_a_training_is_resumed(run: str, capsys: Capture) -> None:
+    Path(run, RUN_CONFIG).write_text('[network]\nfamilies = ["vgg"]\n')
+    assert main.main(["train", "small.toml", "--resume", run]) == 2
+    assert f"{run} is a run of `gatewright explore`, not of a training. Leave out --resume" in capsys.readouterr().err

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from gatewright.hw.config import Operator, integer, stochastic, xnor
 from gatewright.hw.errors import BadInput, Missing
@@ -103,6 +104,18 @@ def test_storing(tmp_path: Path, digits: Dataset, trained: Trained) -> None:
     codes = encode(integer(8), digits.validation.images[:50], digits.maximum)
     for one, other in zip(golden.forward(again.export(), codes), golden.forward(trained.export(), codes), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_equal_networks_are_equal_files(tmp_path: Path, trained: Trained) -> None:
+    paths = [tmp_path / f"{number}.safetensors" for number in range(6)]
+    for path in paths:
+        save(trained, path)
+    ordinary = tmp_path / "ordinary"
+    ordinary.touch()
+    assert {path.stat().st_mode for path in paths} == {ordinary.stat().st_mode}
+    assert len({path.read_bytes() for path in paths}) == 1  # the library alone would give 120 orders of the metadata
+    with safe_open(paths[0], framework="pt") as file:
+        assert set(file.keys()) == set(trained.network.state_dict())
 
 
 def test_other_files_are_refused(tmp_path: Path, trained: Trained) -> None:
