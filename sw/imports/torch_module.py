@@ -55,10 +55,10 @@ def _run(path: Path, name: str) -> object:
     except BadInput:
         raise
     except Exception as error:
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path.absolute()]
         line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
-        where = "" if line is None else f", line {line}"
-        raise BadInput(f"{path}:{name} could not be made{where}: {type(error).__name__}: {error}. {ARGUMENTS}") from None
+        where, remedy = ("", f" {ARGUMENTS}") if line is None else (f", line {line}", "")
+        raise BadInput(f"{path}:{name} could not be made{where}: {type(error).__name__}: {error}.{remedy}") from None
 
 
 def _candidates(names: dict[str, object]) -> list[str]:

@@ -264,6 +264,26 @@ class Net(nn.Module):
 """
 
 
+@pytest.mark.parametrize(
+    ("network", "text"),
+    [
+        (
+            'module = "own.py:Net"',
+            r"stem\.0 \(Conv2d\): takes 3 channels, but gets 1 from a 1 x 8 x 8 image; make it take 1, or use a data set",
+        ),
+        ('module = "own.py:Missing"', r"own\.py has no Missing; it has Net"),
+        ('onnx = "own.onnx"', r"There is no ONNX file own\.onnx"),
+    ],
+)
+def test_refused_networks_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, network: str, text: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.py").write_text(OWN.replace("nn.Conv2d(1, 6", "nn.Conv2d(3, 6"))
+    Path("short.toml").write_text(re.sub(r"families.*?(?=\[operators\])", lambda _: f"{network}\n", CONFIG, count=1, flags=re.DOTALL))
+    assert main.main(["explore", "short.toml", "--quiet"]) == 2
+    assert re.search(text, capsys.readouterr().err)
+    assert not Path("runs").exists()
+
+
 @pytest.mark.thorough
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize(

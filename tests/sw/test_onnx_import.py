@@ -17,9 +17,11 @@ from gatewright.hw.errors import BadInput, Missing
 from gatewright.sw import checkpoint, golden
 from gatewright.sw.checkpoint import Recipe
 from gatewright.sw.data import digits, encode
+from gatewright.sw.imports.lower import lower
 from gatewright.sw.imports.onnx_graph import read
 from gatewright.sw.imports.onnx_grids import joint_weights, multipliers
 from gatewright.sw.imports.onnx_integers import integers
+from gatewright.sw.imports.steps import float_results
 from gatewright.sw.integer import IntegerNetwork
 from gatewright.sw.models import Architecture, layer_names, network, workload
 from gatewright.sw.requantise import fold
@@ -146,6 +148,49 @@ def test_floats_equal_the_reference(build, tmp_path):
         logits = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert not found.quantised
     np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
+
+
+def interleaved(g, x, channels):
+    """The two halves of a map's channels in turns, as in ShuffleNet."""
+    x = g.op("Reshape", x, g.constant(np.array([0, 2, channels // 2, 8, 8])))
+    return g.op("Reshape", g.op("Transpose", x, perm=[0, 2, 1, 3, 4]), g.constant(np.array([0, channels, 8, 8])))
+
+
+def averaged_sum(g):
+    x = g.op("Add", interleaved(g, g.conv("image", 10, 1, pads=[1] * 4), 10), g.conv("image", 10, 1, pads=[1] * 4))
+    return g.op("Softmax", g.op("Flatten", g.op("GlobalAveragePool", x)), axis=1)
+
+
+def depthwise_logits(g):
+    x = g.op("Concat", g.conv("image", 7, 1, pads=[1] * 4), g.conv("image", 3, 1, size=1), axis=1)
+    return g.op("Flatten", g.conv(interleaved(g, x, 10), 10, 1, size=8, group=10))
+
+
+@pytest.mark.parametrize("build", [averaged_sum, depthwise_logits])
+def test_classes_keep_their_order(build, tmp_path):
+    """Logits that a sum or a depthwise layer gives, whose operands' channels were moved."""
+    g = Graph()
+    model = g.model(build(g))
+    lowered = lower(read(saved(model, tmp_path)).network, [integer(8)])
+    x = images()
+    expected = ReferenceEvaluator(model).run(None, {"image": x})[0]
+    logits = float_results(lowered.workload, lowered.floats, torch.from_numpy(x))[-1].before.flatten(1)
+    found = logits.softmax(1) if build is averaged_sum else logits
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_classes_of_integers_keep_their_order(tmp_path):
+    g = Graph(seed=6)
+    x = g.qdq("image", PIXEL)
+    a, b = (g.qdq(g.weighted("Conv", x, (10, 1, 3, 3), PIXEL, pads=[1] * 4, name=name), 0.1, 0, np.int8) for name in "ab")
+    x = g.qdq(g.op("Add", interleaved(g, a, 10), b, name="sum"), 0.2, 0, np.int8)
+    model = g.model(g.op("Flatten", g.weighted("Conv", interleaved(g, x, 10), (10, 1, 8, 8), 0.2, group=10, name="own")))
+    net = integers(read(saved(model, tmp_path)))
+    pixels = np.random.default_rng(5).integers(0, 256, (20, 1, 8, 8))
+    logits, _ = reference_codes(model, (pixels / 255).astype(np.float32))
+    found = golden.forward(net, pixels)[-1].reshape(20, 10)
+    assert np.corrcoef(found.reshape(-1), logits.reshape(-1))[0, 1] > 0.99
+    assert (golden.classify(net, pixels) == logits.argmax(axis=1)).mean() >= 0.9
 
 
 def test_flat_images_and_fixed_batches(tmp_path):
@@ -497,7 +542,15 @@ REFUSALS = {
         lambda g: g.op("Flatten", g.op("ConvTranspose", "image", g.floats(1, 1, 1, 1), name="/net/it")),
         r"net.it \(ConvTranspose\): maps do not grow",
     ),
-    "softmax": (refusal_of("Softmax"), r"net.it \(Softmax\): host-side: it does not change which class is greatest"),
+    "softmax": (refusal_of("Softmax"), r"net.it \(Softmax\): host-side: it needs exponentials and divides by their sum; use ReLU here"),
+    "softmax of pixels": (
+        lambda g: g.op("Softmax", "image", name="/net/it"),
+        r"net.it \(Softmax\): .* over the classes only as the very last",
+    ),
+    "channels": (
+        lambda g: g.op("Flatten", g.op("Conv", g.conv("image", 4, 1), g.floats(2, 3, 1, 1), name="it")),
+        r"it \(Conv\): takes 3 channels, but gets 4 from a 1 x 8 x 8 image; make it take 4\.$",
+    ),
     "dilation": (
         refusal_of("Conv", np.ones((1, 1, 3, 3), F32), dilations=[2, 2], pads=[2] * 4),
         "dilation must be 1; got .*use a larger kernel",

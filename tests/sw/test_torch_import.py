@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gatewright.hw.config import binary_weight, integer, shift, stochastic, xnor
+from gatewright.hw.config import AcceleratorConfig, binary_weight, integer, shift, stochastic, xnor
 from gatewright.hw.errors import BadInput
 from gatewright.sw import golden
 from gatewright.sw.checkpoint import Recipe, load, save
@@ -21,6 +21,8 @@ from gatewright.sw.imports.network import Concat, Convolution, Dense, Pick, Pool
 from gatewright.sw.imports.steps import float_results
 from gatewright.sw.imports.torch_fx import from_module
 from gatewright.sw.imports.torch_module import load_module
+from gatewright.sw.layers import Workload
+from gatewright.sw.mapping import Mapping, Tiling
 from gatewright.sw.models import Architecture, layer_names, network, workload
 from gatewright.sw.modules import QuantisedNetwork, export
 from gatewright.sw.train import Training, predict, train
@@ -31,6 +33,14 @@ def images(shape: tuple[int, ...], seed: int = 0) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
 
+def unmapped(work: Workload) -> dict[str, str]:
+    """The layers that a grid of 16 x 16 cannot run, and why."""
+    operators = tuple(dict.fromkeys(layer.operator for layer in work.layers))
+    grid = AcceleratorConfig(rows=16, cols=16, operators=operators, accumulator_bits=32)
+    rules = ((layer.name, Tiling(layer, grid, Mapping(), 1, work.context(i)).layer_rule()) for i, layer in enumerate(work.layers))
+    return {name: rule for name, rule in rules if rule}
+
+
 def check(module: nn.Module, shape: tuple[int, int, int], seed: int = 0) -> Any:
     """The imported steps and the float numbers of the workload's layers both compute what the module does."""
     x = images((3, *shape), seed)
@@ -39,6 +49,7 @@ def check(module: nn.Module, shape: tuple[int, int, int], seed: int = 0) -> Any:
     imported = from_module(module, *shape)
     torch.testing.assert_close(imported.evaluate(x), wanted, rtol=1e-4, atol=1e-4)
     lowered = lower(imported, [integer(8)])
+    assert unmapped(lowered.workload) == {}
     torch.testing.assert_close(float_results(lowered.workload, lowered.floats, x)[-1].before.flatten(1), wanted, rtol=1e-4, atol=1e-4)
     return imported
 
@@ -176,6 +187,32 @@ def test_a_joined_map_without_relu_of_its_own() -> None:
     assert isinstance(imported.steps[-1], Dense)
 
 
+def averaged_sum(m: Any, x: Tensor) -> Tensor:
+    return (F.channel_shuffle(m.conv(x), 2) + m.second(x)).mean((2, 3))
+
+
+def sum_of_logits(m: Any, x: Tensor) -> Tensor:
+    y = m.conv(x)
+    return (F.channel_shuffle(m.head(y), 2) + m.other(y)).flatten(1)
+
+
+def depthwise_logits(m: Any, x: Tensor) -> Tensor:
+    return m.own(F.channel_shuffle(torch.cat([m.conv(x), m.narrow(x)], 1), 2)).flatten(1)
+
+
+def sum_with_itself(m: Any, x: Tensor) -> Tensor:
+    y = m.conv(x)
+    return (y + F.channel_shuffle(y, 3)).mean((2, 3))
+
+
+@pytest.mark.parametrize("forward", [averaged_sum, sum_of_logits, depthwise_logits, sum_with_itself], ids=lambda forward: forward.__name__)
+def test_classes_keep_their_order(forward: Any) -> None:
+    """Logits that a sum or a depthwise layer gives, whose operands' channels were moved."""
+    parts = {"conv": conv(2, 6), "second": conv(2, 6), "narrow": conv(2, 2), "own": nn.Conv2d(8, 8, 4, groups=8)}
+    parts |= {"head": nn.Conv2d(6, 6, 4), "other": nn.Conv2d(6, 6, 4)}
+    check(unlike(Functional(forward, **parts)), (2, 4, 4))
+
+
 def test_pooled_logits() -> None:
     """1 x 1 convolutions change places with the average; after any other layer the average is a layer."""
     small, large = (nn.Sequential(conv(2, 3, kernel), nn.AdaptiveAvgPool2d(1), nn.Flatten()) for kernel in (1, 3))
@@ -184,7 +221,19 @@ def test_pooled_logits() -> None:
 
 
 REFUSED: list[tuple[nn.Module, str]] = [
-    (nn.Softmax(1), r"1 \(Softmax\): host-side: it does not change which class is greatest; return the logits and leave it to the loss."),
+    (nn.Softmax(2), r"1 \(Softmax\): host-side: it needs exponentials .*; use ReLU here, softmax over the classes only as the very last"),
+    (
+        nn.Sequential(nn.Softmax(1), conv(4, 4)),
+        r"1.0 \(Softmax\): host-side: it needs exponentials and divides by their sum; use ReLU here",
+    ),
+    (conv(3, 4), r"1 \(Conv2d\): takes 3 channels, but gets 4 from a 2 x 6 x 6 image; make it take 4\.$"),
+    (conv(6, 4, groups=2), r"1 \(Conv2d\): takes 6 channels, but gets 4 from a 2 x 6 x 6 image; make it take 4\.$"),
+    (conv(4, 4, 7, padding=0), r"1 \(Conv2d\): its kernel 7 x 7 is larger than the map of 6 x 6 and its padding; use a smaller kernel\."),
+    (
+        nn.Sequential(nn.Flatten(), nn.Linear(2048, 10)),
+        r"1.1 \(Linear\): takes 2048 inputs, but gets 144 from a 2 x 6 x 6 image; make it take 144, or use a .* size it was made for\.$",
+    ),
+    (nn.BatchNorm2d(3), r"1 \(BatchNorm2d\): takes 3 channels, but gets 4 from a 2 x 6 x 6 image; make it take 4\.$"),
     (nn.LayerNorm([4, 6, 6]), r"1 \(LayerNorm\): it needs each image's own mean and variance; use BatchNorm2d"),
     (nn.GroupNorm(2, 4), r"1 \(GroupNorm\): .*use BatchNorm2d"),
     (nn.GELU(), r"1 \(GELU\): the datapath clamps, it has no curves; use ReLU, ReLU6 or Hardtanh."),
@@ -198,7 +247,7 @@ REFUSED: list[tuple[nn.Module, str]] = [
         nn.MultiheadAttention(6, 1),
         r"1 \(MultiheadAttention\): host-side: attention multiplies activations by activations and needs softmax",
     ),
-    (conv(4, 4, dilation=2), r"1 \(Conv2d\): dilation must be 1; got \(2, 2\); use a larger kernel"),
+    (conv(4, 4, dilation=2), r"1 \(Conv2d\): dilation must be 1; got \(2, 2\); use a larger kernel\.$"),
     (conv(4, 4, padding_mode="reflect"), r"1 \(Conv2d\): padding_mode must be 'zeros'; got 'reflect'; leave it out."),
     (conv(4, 4, stride=(1, 2)), r"1 \(Conv2d\): stride must be the same for rows and columns; got \(1, 2\)."),
     (nn.Conv2d(4, 4, (3, 1), padding=(1, 0)), r"1 \(Conv2d\): padding must be the same for rows and columns; got \(1, 0\)."),
@@ -240,7 +289,11 @@ def counted(m: Any, x: Tensor) -> Tensor:
 
 CONTROL_FLOW = r"network \(line \d+ of test_torch_import.py\): its forward decides by what it computes .* Decide in __init__"
 CALLS: list[tuple[Any, str]] = [
-    (lambda m, x: m.conv(x).softmax(1), r"softmax \(softmax\): host-side"),
+    (lambda m, x: m.conv(m.conv(x).softmax(1)), r"softmax \(softmax\): host-side"),
+    (lambda m, x: m.conv(x).mean((2, 3)).softmax(0), r"softmax \(softmax\): host-side"),
+    (lambda m, x: m.conv(x[:, :1]), r"conv \(Conv2d\): takes 2 channels, but gets 1 from a 2 x 6 x 6 image; make it take 1\.$"),
+    (lambda m, x: F.conv2d(x, torch.zeros(4, 1, 1, 1), groups=3), r"conv2d \(conv2d\): takes 3 channels, but gets 2"),
+    (lambda m, x: F.conv2d(x, torch.zeros(3, 1, 1, 1), groups=2), r"its 3 outputs must be a multiple of its groups; got 2 groups"),
     (lambda m, x: m.conv(x) * m.conv(x).mean((2, 3), keepdim=True), r"mul \(mul\): products of two activations are host-side"),
     (lambda m, x: m.conv(x) - m.conv(x), r"sub \(sub\): sums only; give the minus sign to the weights"),
     (lambda m, x: m.conv(x).flatten(2) @ m.conv(x).flatten(2).transpose(1, 2), r"matmul \(matmul\): host-side: attention"),
@@ -276,6 +329,27 @@ CALLS: list[tuple[Any, str]] = [
 def test_refused_calls(forward: Any, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         from_module(Functional(forward, conv=conv()), 2, 6, 6)
+
+
+def test_an_image_of_other_channels_is_refused() -> None:
+    message = (
+        r"^stem \(Conv2d\): takes 3 channels, but gets 1 from a 1 x 8 x 8 image; make it take 1, "
+        r"or use a data set whose images have 3 channels\.$"
+    )
+    with pytest.raises(BadInput, match=message):
+        from_module(Functional(lambda m, x: m.stem(x), stem=conv(3, 4)), 1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [nn.Softmax(1), nn.LogSoftmax(-1), lambda x: x.softmax(1), lambda x: F.log_softmax(x, dim=-1), lambda x: torch.softmax(x, 1)],
+    ids=range(5),
+)
+def test_softmax_at_the_end_is_nothing(end: Any) -> None:
+    net = unlike(nn.Sequential(conv(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)))
+    ended = nn.Sequential(net, end) if isinstance(end, nn.Module) else Functional(lambda m, x: end(m.net(x)), net=net)
+    x = images((3, 2, 6, 6))
+    assert torch.equal(from_module(ended, 2, 6, 6).evaluate(x), check(net, (2, 6, 6)).evaluate(x))
 
 
 def test_a_module_is_not_changed() -> None:
@@ -383,6 +457,9 @@ def number():
 
 def failing():
     return Small(3)
+
+def asking(width):
+    return Small()
 """
 
 
@@ -434,9 +511,15 @@ def test_a_file_that_changes_is_read_again(source: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("Missing", r"mine.py has no Missing; it has Small, loaded, number, failing."),
+        ("Missing", r"mine.py has no Missing; it has Small, loaded, number, failing, asking."),
         ("number", r"mine.py:number: number must give an nn.Module; got int."),
-        ("failing", r"mine.py:failing could not be made, line \d+: TypeError: .* It is called without arguments."),
+        ("failing", r"mine.py:failing could not be made, line \d+: TypeError: .* positional argument.* but 2 were given\.$"),
+        (
+            "asking",
+            r"mine.py:asking could not be made: TypeError: asking\(\) missing 1 required positional argument: 'width'\. "
+            + re.escape("It is called without arguments: where it needs some, write a function without arguments that returns the module")
+            + ", and name it\\.$",
+        ),
         ("not a name", r"module must be 'file.py:Name'"),
     ],
 )
@@ -452,6 +535,13 @@ def test_sources_that_are_not_there(tmp_path: Path) -> None:
     broken.write_text("def f(:\n")
     with pytest.raises(BadInput, match=r"broken.py:f could not be made, line 1: SyntaxError"):
         load_module(f"{broken}:f")
+
+
+def test_lines_of_files_named_from_their_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text("def f():\n    raise RuntimeError('no weights')\n")
+    with pytest.raises(BadInput, match=r"^mine.py:f could not be made, line 2: RuntimeError: no weights\.$"):
+        load_module("mine.py:f")
 
 
 def test_classes_must_agree(source: Path) -> None:

@@ -89,6 +89,20 @@ class Published(nn.Module):
         return self.head(self.pool(x).mean((2, 3)))
 
 
+class Part(nn.Module):
+    """A convolution of one channel, with one of all channels added if `whole`."""
+
+    def __init__(self, channels: int, channel: int, outputs: int, whole: bool) -> None:
+        super().__init__()
+        self.channel = channel
+        self.one = nn.Conv2d(1, outputs, 3, padding=1)
+        self.all = nn.Conv2d(channels, outputs, 1) if whole else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.one(x[:, self.channel : self.channel + 1])
+        return y if self.all is None else y + self.all(x)
+
+
 class Random(nn.Module):
     """`length` operations drawn by a seed, on images 2 x 8 x 8; every one can be imported."""
 
@@ -101,9 +115,11 @@ class Random(nn.Module):
         for i in range(length):
             kind = str(self.rng.choice(KINDS))
             channels, size, earlier = self._add(f"{kind}{i}", kind, channels, size, earlier)
-        self.head = str(self.rng.choice(["flatten", "mean", "adaptive", "permuted", "convolution"]))
+        self.head = str(self.rng.choice(HEADS))
         inputs = channels * size * size if self.head in ("flatten", "permuted") else channels
-        self.classifier: nn.Module = nn.Conv2d(channels, 5, 1) if self.head == "convolution" else nn.Linear(inputs, 5)
+        convolves = self.head in ("convolution", "sum", "depthwise")
+        self.classifier: nn.Module = nn.Conv2d(channels, 6, 1) if convolves else nn.Linear(inputs, 6)
+        self.other = nn.Conv2d(6, 6, size, groups=6) if self.head == "depthwise" else nn.Conv2d(channels, 6, 1)
         del self.rng
 
     def _add(self, name: str, kind: str, channels: int, size: int, earlier: int) -> tuple[int, int, int]:
@@ -115,6 +131,13 @@ class Random(nn.Module):
             groups = int(self.rng.choice([g for g in (1, 2, channels) if channels % g == 0 and outputs % g == 0]))
             self.layers[name] = nn.Conv2d(channels, outputs, kernel, stride, kernel // 2, groups=groups, bias=bool(draw(0, 2)))
             return outputs, (size - 1) // stride + 1, 0
+        if kind in ("one", "part"):
+            if kind == "one" and not self.layers:  # all of the image must be read
+                self.plan.pop()
+                return channels, size, earlier
+            outputs = int(draw(1, 4)) * 4
+            self.layers[name] = Part(channels, int(draw(0, channels)), outputs, kind == "part")
+            return outputs, size, 0
         if kind == "norm":
             self.layers[name] = nn.BatchNorm2d(channels)
         elif kind in ("max", "average"):
@@ -124,7 +147,7 @@ class Random(nn.Module):
             window, stride = int(draw(2, 4)), int(draw(1, 3))
             self.layers[name] = (nn.MaxPool2d if kind == "max" else nn.AvgPool2d)(window, stride)
             return channels, (size - window) // stride + 1, 0
-        elif kind in ("shuffle", "stack", "swap", "half") and channels % 2:
+        elif (kind in ("shuffle", "stack", "swap", "half", "mixed") and channels % 2) or (kind == "half" and not self.layers):
             self.plan.pop()
         elif kind == "half":
             return channels // 2, size, 0
@@ -146,6 +169,10 @@ class Random(nn.Module):
                 kept = x
             else:
                 x = FUNCTIONS[kind](x, kept)
+        if self.head == "sum":
+            return (_shuffled(self.classifier(x), 2) + self.other(x)).mean((2, 3))
+        if self.head == "depthwise":
+            return self.other(_shuffled(self.classifier(x), 3)).flatten(1)
         if self.head == "convolution":
             return self.classifier(x).mean([-1, -2])
         if self.head == "mean":
@@ -167,6 +194,7 @@ def _added(x: Tensor, kept: Tensor) -> Tensor:
     return x
 
 
+HEADS = ["flatten", "mean", "adaptive", "permuted", "convolution", "sum", "depthwise"]
 FUNCTIONS = {
     "relu": lambda x, kept: torch.relu(x),
     "relu6": lambda x, kept: F.relu6(x * 4),
@@ -179,10 +207,12 @@ FUNCTIONS = {
     "half": lambda x, kept: x[:, ::2],
     "add": lambda x, kept: torch.add(kept, x),
     "iadd": _added,
+    "twice": lambda x, kept: x + x,
+    "mixed": lambda x, kept: x + _shuffled(x, 2),
     "cat": lambda x, kept: torch.cat((kept, x), dim=-3),
     "scale": lambda x, kept: 0.5 * x + 0.25,
 }
-KINDS = [*FUNCTIONS, "norm", "max", "average", "remember", "remember", *["conv"] * 5, "relu", "relu"]
+KINDS = [*FUNCTIONS, "norm", "max", "average", "remember", "remember", "one", "part", *["conv"] * 5, "relu", "relu"]
 
 
 def unlike(module: nn.Module, seed: int = 0) -> nn.Module:
