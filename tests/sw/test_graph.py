@@ -101,7 +101,9 @@ class Twin:
 
     def step(self, name: str) -> None:
         """A random operation on random values."""
-        kind = self.rng.choice(["conv", "conv", "conv", "depthwise", "add", "concat", "shuffle", "channels", "pool", "gather", "relu", "fire"])
+        kind = self.rng.choice(
+            ["conv", "conv", "conv", "depthwise", "add", "concat", "shuffle", "channels", "pool", "gather", "relu", "fire"]
+        )
         x, tensor = self.pick()
         y, other = self.pick(x)
         if kind == "conv":
