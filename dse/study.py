@@ -165,8 +165,9 @@ class Study:
             if outcome.accuracy is None:
                 self.optuna.tell(record.number, state=TrialState.PRUNED)
                 continue
-            if least is not None:
-                self._trial(record.number).set_constraint("accuracy", least - outcome.accuracy.value)
+            trial = self._trial(record.number)
+            if least is not None and "accuracy" not in trial.constraints:  # a run that was stopped here has set it
+                trial.set_constraint("accuracy", least - outcome.accuracy.value)
             self.optuna.tell(record.number, [outcome.accuracy.value, energy(outcome)])
 
     def _trial(self, number: int) -> Trial:

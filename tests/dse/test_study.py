@@ -118,6 +118,21 @@ def test_an_outcome_is_kept_the_moment_it_is_known(tmp_path: Path, whole: dict[s
     assert third.evaluated == []
 
 
+def test_a_stop_between_constraint_and_result(
+    tmp_path: Path, whole: dict[str, list[tuple[Any, ...]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trial that has its constraint but was not told yet is told when the run goes on, without a warning."""
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "study.db"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("optuna.study.Study.tell", stop)
+        run(path, "tpe", Fake())
+    assert facts(run(path, "tpe", Fake())) == whole["tpe"]
+
+
 def test_each_trial_says_how_it_ended(whole: dict[str, list[tuple[Any, ...]]], tmp_path: Path) -> None:
     records = run(tmp_path / "study.db", "random", Fake())
     counts = tally(records)
