@@ -150,8 +150,8 @@ class Graph:
                 needed.add(node)
                 queue += [n for value in self.nodes[node].values for n in value.nodes]
         read = {c for n in needed for value in self.nodes[n].values for node, c in value.places if node == 0}
-        if read and max(read) + 1 < self.nodes[0].channels:
-            raise BadInput(f"Nothing reads the image's channels from {max(read) + 1} on: give the network an image of {max(read) + 1} channels.")
+        if read and (count := max(read) + 1) < self.nodes[0].channels:
+            raise BadInput(f"Nothing reads the image's channels from {count} on: give the network an image of {count} channels.")
 
     def finish(self, logits: Value, name: str) -> Workload:
         """The workload whose last layer gives `logits`. Nodes that nothing reads are left out."""

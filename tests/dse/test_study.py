@@ -127,9 +127,10 @@ def test_a_stop_between_constraint_and_result(
         raise KeyboardInterrupt
 
     path = tmp_path / "study.db"
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr("optuna.study.Study.tell", stop)
-        run(path, "tpe", Fake())
+        with pytest.raises(KeyboardInterrupt):
+            run(path, "tpe", Fake())
     assert facts(run(path, "tpe", Fake())) == whole["tpe"]
 
 
