@@ -1,7 +1,7 @@
 """`gatewright verify`: a run's winner on its Verilog against the golden model."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -24,7 +24,7 @@ def verify(
 
     output = Output(as_json, quiet)
     folder = run_folder(run)
-    if engine not in ("verilator", "cocotb"):
+    if (chosen := next((name for name in get_args(verification.Engine) if name == engine), None)) is None:
         raise BadInput(f"--engine must be verilator or cocotb; got {engine!r}.")
     data = Data(**read_toml(folder / RUN_CONFIG).get("data", {}))
     program = winner(folder)
@@ -41,7 +41,7 @@ def verify(
     output.note(f"Running {images} test images through {verilog} ({engine})")
     with output.progress() as bar:
         task = bar.add_task("Images", total=images)
-        result = verification.verify(program, codes, engine, verilog.read_text(), lambda done: bar.advance(task, done))  # type: ignore[arg-type]
+        result = verification.verify(program, codes, chosen, verilog.read_text(), lambda done: bar.advance(task, done))
     simulated = result.cycles_simulated[0] if len(result.cycles_simulated) == 1 else list(result.cycles_simulated)
     keys = {"images": result.images, "mismatches": result.mismatches, "cycles_predicted": result.cycles_predicted}
     text = (

@@ -9,7 +9,7 @@ from gatewright.hw.config import AcceleratorConfig, Operator, xnor
 from gatewright.hw.errors import BadInput
 from gatewright.hw.names import operator_named
 from gatewright.hw.noun import Noun
-from gatewright.sw.checkpoint import Recipe
+from gatewright.sw.checkpoint import Practice, Recipe
 
 Sampler = Literal["tpe", "random", "nsga2"]
 
@@ -83,7 +83,7 @@ class Target(Noun):
         return self
 
 
-class Search(Noun):
+class Search(Practice):
     """`trials` points in generations of `generation`, `workers` at a time; networks train `epochs`, the `finalists` then `final_epochs`.
 
     `images` is how many images one run of the program classifies. `slack`: how far below the accuracy wanted a candidate's short
@@ -101,22 +101,12 @@ class Search(Noun):
     final_epochs: int = Field(default=30, ge=1)
     slack: float = Field(default=0.02, ge=0, lt=1)
     energy_factor: float = Field(default=2.0, gt=1)
-    batch: int = Field(default=32, ge=2)
-    learning_rate: float = Field(default=0.02, gt=0)
-    seed: int = Field(default=0, ge=0)
     images: int = Field(default=1, ge=1, le=64)
     sample: int | None = Field(default=None, ge=64)
-    threads: int = Field(default=1, ge=1)
-    warm_up: float = Field(default=0.0, ge=0)
-    margin: int = Field(default=0, ge=0)
-    mirror: bool = False
-    precision: Literal["float32", "bfloat16"] = "float32"
-    device: Literal["auto", "cpu", "cuda"] = "cpu"
 
     def recipe(self, epochs: int) -> Recipe:
         """How networks are trained for so many epochs."""
-        mine = {name: getattr(self, name) for name in type(self).model_fields if name in Recipe.model_fields}
-        return Recipe(**mine | {"epochs": epochs})
+        return Recipe(**{name: getattr(self, name) for name in Practice.model_fields}, epochs=epochs)
 
 
 class Measure(Noun):

@@ -5,7 +5,7 @@ from itertools import product
 from math import prod
 
 import numpy as np
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import CategoricalDistribution
 
 from gatewright.dse import layered
 from gatewright.dse.config import RunConfig
@@ -23,7 +23,7 @@ BITS_LEAST, BITS_MOST = 12, 32  # of an accumulator
 UNIT = 1  # the bits of the weight 1 in integers
 
 
-def distributions(config: RunConfig, shape: tuple[int, int, int], classes: int) -> dict[str, BaseDistribution]:
+def distributions(config: RunConfig, shape: tuple[int, int, int], classes: int) -> dict[str, CategoricalDistribution]:
     """Every choice that makes a network, by name. Choices of other families, and of layers beyond a network's depth, mean nothing.
 
     shape: channels, height and width of the images. Raises BadInput as `layered.choices`.

@@ -10,7 +10,7 @@ import logging
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,10 +60,10 @@ class Record:
 class Study:
     """A two-objective study (accuracy up, energy down) in a SQLite file."""
 
-    def __init__(self, path: Path | str, search: Search, space: dict[str, BaseDistribution], name: str = "search") -> None:
+    def __init__(self, path: Path | str, search: Search, space: Mapping[str, BaseDistribution], name: str = "search") -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)  # a query that Ctrl-C ends logs a traceback of its cursor
-        self.search, self.space = search, space
+        self.search, self.space = search, dict(space)
         storage = str(path) if "://" in str(path) else f"sqlite:///{path}"
         self.optuna = optuna.create_study(storage=storage, study_name=name, directions=["maximize", "minimize"], load_if_exists=True)
 

@@ -31,15 +31,14 @@ class Epoch(Noun):
     validation: float
 
 
-class Recipe(Noun):
-    """How a network is trained: Adam with a cosine from `learning_rate` to zero, `epochs` passes in batches of `batch`.
+class Practice(Noun):
+    """How a network is trained, for however many epochs: Adam in batches of `batch`, with a rate that falls to zero along a cosine.
 
     The rate rises linearly over the first `warm_up` epochs. Training images are moved by up to `margin` pixels, and with `mirror` every
     second one is mirrored. precision: of convolutions in training; bfloat16 holds 8-bit codes exactly and rounds their sums. Evaluation is
     exact either way. device: "auto" is a CUDA device where there is one.
     """
 
-    epochs: int = Field(default=15, ge=1)
     batch: int = Field(default=32, ge=2)
     learning_rate: float = Field(default=0.02, gt=0)
     seed: int = Field(default=0, ge=0)
@@ -49,6 +48,12 @@ class Recipe(Noun):
     mirror: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
     device: Literal["auto", "cpu", "cuda"] = "cpu"
+
+
+class Recipe(Practice):
+    """A practice for `epochs` passes over the training images."""
+
+    epochs: int = Field(default=15, ge=1)
 
     @model_validator(mode="after")
     def _check(self) -> "Recipe":
@@ -118,7 +123,7 @@ def load_position(path: Path) -> tuple[Trained, dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             record = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
+            tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
         if record.pop("sha256") != _digest(record, tensors):
             raise BadInput(f"{path} is damaged: its content does not match the hash stored in it. Train again, or use a copy.")
         architecture = Architecture.from_json(record["architecture"])

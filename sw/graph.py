@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from gatewright.hw.config import Operator, integer
 from gatewright.hw.errors import BadInput
 from gatewright.sw.layers import Layer, Pooling, Workload
-from gatewright.sw.legalise import Legaliser
+from gatewright.sw.legalise import Legaliser, copying
 
 JOIN = integer(8, signed=True)
 Channel = tuple[int, int]  # the number of a node (the image is number 0) and of its channel
@@ -130,9 +130,8 @@ class Graph:
         """Zero for negative values, as a copy; a convolution or sum that nothing else reads does it by itself with `relu`."""
         return self._move(x, name, relu=True)
 
-    def _move(self, x: Value, name: str, **pooling: object) -> Value:
-        sizes = {"C": x.channels, "K": x.channels, "groups": x.channels, "H": x.height, "W": x.width}
-        return self._node(Layer(name=name, operator=self.join, **sizes, unit_weights=True, **pooling), (x,), moves=True)
+    def _move(self, x: Value, name: str, **fields: object) -> Value:
+        return self._node(copying(self.join, x.channels, x.height, x.width, name=name, **fields), (x,), moves=True)
 
     def _node(self, layer: Layer, values: tuple[Value, ...], moves: bool = False) -> Value:
         number = len(self.nodes)
@@ -140,18 +139,6 @@ class Graph:
             self.nodes[node].readers.append(number)
         self.nodes.append(Node(layer, values, moves, layer.K))
         return Value(tuple((number, k) for k in range(layer.K)), layer.out_h, layer.out_w)
-
-    def _check_image(self, logits: Value) -> None:
-        """The image's last channel must be read, by a node that the results need, for a workload knows its image by what reads it."""
-        needed, queue = set[int](), [*logits.nodes]
-        while queue:
-            node = queue.pop()
-            if node not in needed:
-                needed.add(node)
-                queue += [n for value in self.nodes[node].values for n in value.nodes]
-        read = {c for n in needed for value in self.nodes[n].values for node, c in value.places if node == 0}
-        if read and (count := max(read) + 1) < self.nodes[0].channels:
-            raise BadInput(f"Nothing reads the image's channels from {count} on: give the network an image of {count} channels.")
 
     def finish(self, logits: Value, name: str) -> Workload:
         """The workload whose last layer gives `logits`. Nodes that nothing reads are left out."""
@@ -161,7 +148,6 @@ class Graph:
             raise BadInput(
                 f"The results of {name} must be one layer's, whole and in order; end with a convolution or a fully connected layer."
             )
-        self._check_image(logits)
         legaliser = Legaliser(self.join, self.nodes, logits.nodes[0])
         work = Workload(name=name, layers=legaliser.layers())
         self.orders = legaliser.orders

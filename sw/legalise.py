@@ -8,7 +8,7 @@ who read it; who wants another reads a converted copy. Pooling is done by the la
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gatewright.hw.config import Operator
 from gatewright.hw.errors import BadInput
@@ -62,6 +62,20 @@ def _part(name: str, i: int, parts: int) -> dict[str, str]:
     return {"name": f"{name}.{i}", "output": name} if parts > 1 else {"name": name}
 
 
+def _by_map(read: list[Place]) -> dict[str, list[int]]:
+    """Which of the places lie in each map."""
+    found: dict[str, list[int]] = {}
+    for c, place in enumerate(read):
+        found.setdefault(place.map, []).append(c)
+    return found
+
+
+def copying(operator: Operator, channels: int, height: int, width: int, **fields: Any) -> Layer:
+    """A layer that hands channels on, each by a weight of 1; it may pool or convert them."""
+    sizes = {"C": channels, "K": channels, "groups": channels, "H": height, "W": width}
+    return Layer(operator=operator, **sizes, unit_weights=True, **fields)
+
+
 class Legaliser:
     """One use: `layers()`."""
 
@@ -87,6 +101,9 @@ class Legaliser:
                 needed |= {*value.nodes}
         if 0 not in needed:
             raise BadInput("The results do not depend on the image.")
+        read = {c for n in needed for value in self.nodes[n].values for node, c in value.places if node == 0}
+        if (count := max(read) + 1) < self.nodes[0].channels:  # a workload knows its image by what reads it
+            raise BadInput(f"Nothing reads the image's channels from {count} on: give the network an image of {count} channels.")
         return needed
 
     def _readers(self, node: int) -> list[int]:
@@ -125,7 +142,7 @@ class Legaliser:
         computing = all(m.layer is not None and not m.moves for m in makers)
         return computing and whole == {*value.places} and all(self._readers(n) == [number] for n in value.nodes)
 
-    def _emit(self, layer: Layer, read: list[Place], order: Iterable[tuple[int, int]] = (), flexible: bool = False) -> Layer:
+    def _emit(self, layer: Layer, read: list[Place], order: Iterable[tuple[int, int]] = (), flexible: bool = False) -> None:
         """Draft a layer that reads `read`; `order`: of each of its results the node's channel it is."""
         inputs = tuple(dict.fromkeys(place.map for place in read))
         starts, total = {}, 0
@@ -142,7 +159,6 @@ class Legaliser:
             self.places[place] = Place(target, into.channels + k)
         into.channels += layer.K
         into.writers.append(layer.name)
-        return layer
 
     def _sum(self, number: int, layer: Layer, a: list[Place], b: list[Place]) -> None:
         """One layer for each pair of maps, its channels in the order of the first; the results' in their own order, by one layer.
@@ -169,10 +185,8 @@ class Legaliser:
         last = number == self.last
         if last and len({place.map for place in read}) > 1:
             read = self._in_one(layer, read, f"{layer.name}.input")
-        by_map: dict[str, list[int]] = {}
-        for c, place in enumerate(read):
-            by_map.setdefault(place.map, []).append(c)
-        if flexible and self._alike(by_map) and self.nodes[number].layer and layer.pooling is None:
+        by_map = _by_map(read)
+        if flexible and self._alike(by_map) and layer.pooling is None:
             self._emit(layer, read, [(number, k) for k in range(layer.K)], flexible)
             return
         each = layer.K // layer.C
@@ -225,15 +239,12 @@ class Legaliser:
 
     def _copied(self, layer: Layer, read: list[Place], name: str) -> list[Place]:
         """Copies of the channels in one new map: map by map, each in its own words, or all at once where the maps are alike."""
-        by_map: dict[str, list[int]] = {}
-        for c, place in enumerate(read):
-            by_map.setdefault(place.map, []).append(c)
+        by_map = _by_map(read)
         parts = [list(range(len(read)))] if self._alike(by_map) else list(by_map.values())
         copies: dict[int, Place] = {}
         for i, channels in enumerate(parts):
-            sizes = {"C": len(channels), "K": len(channels), "groups": len(channels), "H": layer.H, "W": layer.W}
             start = self.maps[name].channels if name in self.maps else 0
-            copy = Layer(**_part(name, i, len(parts)), operator=self.join, **sizes, unit_weights=True)
+            copy = copying(self.join, len(channels), layer.H, layer.W, **_part(name, i, len(parts)))
             self._emit(copy, [read[c] for c in channels], flexible=True)
             copies |= {c: Place(name, start + k) for k, c in enumerate(channels)}
         return [copies[c] for c in range(len(read))]
@@ -272,9 +283,7 @@ class Legaliser:
                 if (name, wants) not in converted:
                     converted[name, wants] = f"{name}.{wants}"
                     channels, (h, w) = self.maps[name].channels, sizes.get(name, (layer.H, layer.W))
-                    shape = {"C": channels, "K": channels, "groups": channels, "H": h, "W": w}
-                    mover = self._mover(formats[name])
-                    yield Layer(name=f"{name}.{wants}", operator=mover, **shape, inputs=(name,), unit_weights=True)
+                    yield copying(self._mover(formats[name]), channels, h, w, name=f"{name}.{wants}", inputs=(name,))
                 inputs.append(converted[name, wants])
             yield layer.replace(inputs=tuple(inputs))
 

@@ -20,8 +20,14 @@ if TYPE_CHECKING:
     from gatewright.sw.imports.onnx_graph import Reader
 
 
-def numbers(constant: Constant | None) -> torch.Tensor | None:
-    return None if constant is None else torch.from_numpy(constant.array.astype(np.float64))
+def numbers(constant: Constant) -> torch.Tensor:
+    return torch.from_numpy(constant.array.astype(np.float64))
+
+
+def given_numbers(node: Node, i: int) -> torch.Tensor | None:
+    """The same of an input that may be left out."""
+    constant = node.given(i)
+    return None if constant is None else numbers(constant)
 
 
 def convolution(reader: "Reader", node: Node) -> Tensor:
@@ -32,7 +38,7 @@ def convolution(reader: "Reader", node: Node) -> Tensor:
     stride, dilation = (node.integers(name) or [1, 1] for name in ("strides", "dilations"))
     settings = {"stride": stride, "padding": padding(node, x, weight.array.shape[2:], stride), "dilation": dilation}
     groups = int(node.number("group", 1))
-    made = operations.conv2d(node.call, x, numbers(weight), numbers(node.given(2)), **settings, groups=groups)
+    made = operations.conv2d(node.call, x, numbers(weight), given_numbers(node, 2), **settings, groups=groups)
     return scaled_by(reader, node, weight, made)
 
 
@@ -68,10 +74,10 @@ def product(reader: "Reader", node: Node) -> Tensor:
         raise node.call.refuse("it must multiply [N, n] by a matrix, with transA 0, and alpha 1 where weights are quantised")
     order = [0, 1] if node.number("transB", 0) else [1, 0]
     turned = Constant(weight.array.transpose(order), weight.scale and weight.scale.transposed(order))
-    shift = numbers(node.given(2)) if node.operation == "Gemm" else None
+    shift = given_numbers(node, 2) if node.operation == "Gemm" else None
     rows = len(turned.array)
     bias = None if shift is None else (shift.reshape(-1) * beta).broadcast_to((rows,))
-    return scaled_by(reader, node, turned, operations.linear(node.call, x, numbers(turned) * alpha, bias))  # type: ignore[operator]
+    return scaled_by(reader, node, turned, operations.linear(node.call, x, numbers(turned) * alpha, bias))
 
 
 def arithmetic(reader: "Reader", node: Node) -> Tensor:
@@ -79,7 +85,7 @@ def arithmetic(reader: "Reader", node: Node) -> Tensor:
     if len(node.inputs) != 2:
         raise node.call.refuse(f"it takes {len(node.inputs)} tensors; add them two at a time")
     parts = [numbers(t) if isinstance(t, Constant) else node.real(i) for i, t in enumerate(node.inputs)]
-    shapes = [tuple(part.numbers.shape if isinstance(part, Elements) else part.shape) for part in parts]  # type: ignore[union-attr]
+    shapes = [tuple(part.numbers.shape if isinstance(part, Elements) else part.shape) for part in parts]
     call = node.call
     if node.operation == "Sub" and not isinstance(parts[0], Elements):
         return operations.affine(call, parts[1], -1.0, parts[0])

@@ -35,10 +35,10 @@ def test_every_choice_is_a_network_or_breaks_a_rule() -> None:
         *("family", "depth", "width0", "width1", "operator0", "operator1"),
         *("operator_last", "poolings", "pooling"),
     ]
-    assert choices["operator_last"].choices == ("int8", "int4")  # type: ignore[attr-defined]
+    assert choices["operator_last"].choices == ("int8", "int4")
     made, refused = 0, set()
     for _ in range(200):
-        params = {name: rng.choice(d.choices) for name, d in choices.items()}  # type: ignore[attr-defined]
+        params = {name: rng.choice(d.choices) for name, d in choices.items()}
         try:
             network = space.architecture(c, params, SHAPE, CLASSES)
         except BadInput as error:
@@ -81,7 +81,7 @@ def test_layers_of_the_zoo_choose_each_or_by_groups() -> None:
     rng, found = random.Random(4), set()
     for each in ("layer", "group"):
         c = config(**ZOO, operators=operators | {"each": each})
-        choices = {name: d.choices for name, d in space.distributions(c, PICTURE, CLASSES).items()}  # type: ignore[attr-defined]
+        choices = {name: d.choices for name, d in space.distributions(c, PICTURE, CLASSES).items()}
         assert choices["resnet8.size"] == ("published", "x0.5", "8x16x32")
         assert choices["shufflenetv2.size"] == ("published", "x0.5")  # which has four widths
         assert choices["resnet8.join"] == ("int8s", "int4s")
@@ -130,7 +130,7 @@ def test_a_network_of_ones_own(tmp_path: Path) -> None:
     )
     c = config(network={"module": f"{file}:net"}, operators={"choices": ["int8", "int4"], "last": ["int8"]})
     assert c.network.families == ("module",)
-    choices = {name: d.choices for name, d in space.distributions(c, SHAPE, CLASSES).items()}  # type: ignore[attr-defined]
+    choices = {name: d.choices for name, d in space.distributions(c, SHAPE, CLASSES).items()}
     assert choices == {"family": ("module",), "module.join": ("int8s",), "module.0": ("int8", "int4"), "module.4": ("int8",)}
     assert space.size(c, SHAPE, CLASSES) == 2 * 8
     network = space.architecture(c, {"family": "module", "module.join": "int8s", "module.0": "int4", "module.4": "int8"}, SHAPE, CLASSES)

@@ -222,6 +222,23 @@ def test_a_wrong_channel_is_noticed() -> None:
     assert not np.array_equal(golden.forward(network, images)[-1], twin.values[-1][1].numpy())
 
 
+@pytest.mark.parametrize("kind", ["sum", "depthwise"])
+def test_results_keep_their_order(kind: str) -> None:
+    """Of a sum or depthwise layer over a shuffled map the classes come out as the graph numbers them, not as the map lies."""
+    images = np.random.default_rng(1).integers(-128, 128, (2, 2, 3, 3))
+    twin = Twin(0, images)
+    for name in ("a", "b"):
+        twin.conv(I8, name, 6, 3, 2, False, x=twin.values[0])
+    (a, first), (b, second) = twin.values[-2:]
+    shuffled = twin.graph.shuffle(a, 2), first.unflatten(1, (2, -1)).transpose(1, 2).flatten(1, 2)
+    if kind == "sum":
+        twin.keep(twin.graph.add(shuffled[0], b, "last"), shuffled[1] + second)
+    else:
+        twin.conv(I8, "last", 0, 1, 1, True, last=True, x=shuffled)
+    work = twin.graph.finish(twin.values[-1][0], "ordered")
+    np.testing.assert_array_equal(golden.forward(integers(work, twin), images)[-1], twin.values[-1][1].numpy())
+
+
 def test_channels_of_the_image_that_nothing_reads_are_refused() -> None:
     graph = Graph()
     image = graph.image(3, 4, 4)
