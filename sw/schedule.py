@@ -15,6 +15,7 @@ from gatewright.hw.instructions import ADDRESS_BITS, BLOCK_LEVELS, BUFFER_BITS, 
 from gatewright.sw.layers import Workload
 from gatewright.sw.loops import clip, deltas_of, loops_of
 from gatewright.sw.mapping import Mapping, Tiling
+from gatewright.sw.memory_map import Region, place_maps
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,6 @@ class Instruction:
 
     def memory_words(self, config: AcceleratorConfig) -> int:
         return LAYOUTS[self.opcode].memory_words(config.operand_bits)
-
-
-@dataclass(frozen=True)
-class Region:
-    """A place in external memory: its first word, its length in words."""
-
-    address: int
-    words: int
 
 
 @dataclass(frozen=True)
@@ -362,7 +355,7 @@ class _Builder:
             layer, start, groups = (key[1], key[2], key[3]) if kind != "windows" else (0, len(blocks), 1)
             blocks[key] = Block(kind, layer, start, groups, Region(place, words), table)
             place += words
-        maps = self.place_maps(place)
+        maps = place_maps(self.workload, self.tilings, place, self.reuse)
         place = max(region.address + region.words for region in maps)
         if place >= 1 << ADDRESS_BITS:
             raise BadInput(f"{self.workload.name} needs {place} memory words; addresses reach {1 << ADDRESS_BITS}. Reduce the batch.")
@@ -380,29 +373,6 @@ class _Builder:
         return Schedule(
             self.workload, self.config, self.mappings, self.images, tuple(placed), tuple(blocks.values()), maps, program, self.reuse
         )
-
-    def place_maps(self, start: int) -> tuple[Region, ...]:
-        """The feature maps behind the constants: one after the other, or with `reuse` each in the lowest gap between those alive with it.
-
-        A map lives from the first layer that writes it, the image from the beginning, to the last that reads it; the last map to the end.
-        """
-        work, last = self.workload, len(self.workload.layers)
-        sizes, lives = [], []
-        for m in work.maps:
-            words = self.tilings[m.producers[0]].pixel_words if m.producers else self.tilings[m.readers[0]].words
-            sizes.append(self.images * m.height * m.width * words)
-            lives.append((min(m.producers, default=-1), max(m.readers, default=last)) if self.reuse else (-1, last))
-        placed: dict[int, Region] = {}
-        for number in sorted(range(len(sizes)), key=lambda k: (-sizes[k], k)) if self.reuse else range(len(sizes)):
-            born, dies = lives[number]
-            beside = [region for k, region in placed.items() if lives[k][0] <= dies and born <= lives[k][1]]
-            address = start
-            for region in sorted(beside, key=lambda r: r.address):
-                if address + sizes[number] <= region.address:
-                    break
-                address = max(address, region.address + region.words)
-            placed[number] = Region(address, sizes[number])
-        return tuple(placed[k] for k in range(len(sizes)))
 
     def check_fields(self, instruction: Instruction, fields: dict[str, int]) -> None:
         for name, (_, _, bits) in LAYOUTS[instruction.opcode].places.items():

@@ -7,8 +7,9 @@ import numpy as np
 
 from gatewright.hw.config import AcceleratorConfig, integer, xnor
 from gatewright.sw.cycles import timing
+from gatewright.sw.memory_map import Region
 from gatewright.sw.program import join
-from gatewright.sw.schedule import Region, encode
+from gatewright.sw.schedule import encode
 from tests.generators import Case, features, random_case
 from tests.rtl.accelerators import SMALL
 

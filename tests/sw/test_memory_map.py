@@ -6,7 +6,8 @@ from itertools import pairwise
 from gatewright.hw.config import AcceleratorConfig, binary_weight, integer
 from gatewright.sw.layers import Layer, Workload
 from gatewright.sw.mapping import Mapping
-from gatewright.sw.schedule import Region, Schedule, schedule
+from gatewright.sw.memory_map import Region
+from gatewright.sw.schedule import Schedule, schedule
 from tests.generators import random_graph
 
 I8 = integer(8, signed=True)
