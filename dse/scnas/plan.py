@@ -1,0 +1,107 @@
+"""What a reproduction of SC-NAS searches and how much of it: `QUICK` on handwritten digits, `FULL` on CIFAR-10."""
+
+from pydantic import Field, model_validator
+
+from gatewright.dse.config import Data
+from gatewright.hw.noun import Noun
+from gatewright.sw.checkpoint import Recipe
+from gatewright.sw.layers import Pooling
+from gatewright.sw.models import Architecture
+
+
+class Plan(Noun):
+    """A `vgg` of `len(widths)` convolutions, pooled after those of `pool_after`, and how it is searched.
+
+    widths: channels to choose from, for each convolution. kernels: sizes to choose from, for all of them. reference: index of the
+    widths of the fixed network, which pure stochastic computing and the search of hardware alone take, with 3 x 3 kernels.
+    budget: energy of the logic per image, as a part of what the reference network takes in 8-bit integers.
+    points: drawn by each search, of which at most `scored` are new networks within the budget, whose accuracy is estimated.
+    shared: how the super-network is trained; `sample` training images. settled: training images whose statistics a candidate takes,
+    seen: validation images that estimate its accuracy. finalists: of each search, trained by `final`.
+    gates: validation images side by side on a finalist's gates. verified: test images on the winner's Verilog.
+    """
+
+    name: str
+    data: Data
+    widths: tuple[tuple[int, ...], ...] = Field(min_length=1)
+    kernels: tuple[int, ...] = (1, 3, 5)
+    pool_after: tuple[int, ...]
+    pooling: tuple[Pooling, ...] = ("max", "average")
+    reference: int = Field(default=1, ge=0)
+    rows: tuple[int, ...] = Field(min_length=1)
+    cols: tuple[int, ...] = Field(min_length=1)
+    operand_bits: int = 64
+    buffer_words_max: int = 512
+    clock_ns: float = 20.0
+    budget: float = Field(default=1.0, gt=0)
+    points: int = Field(ge=1)
+    scored: int = Field(ge=1)
+    generation: int = Field(default=8, ge=1)
+    shared: Recipe
+    sample: int | None = None
+    settled: int = Field(default=512, ge=32)
+    seen: int = Field(default=1000, ge=1)
+    finalists: int = Field(default=2, ge=1)
+    final: Recipe
+    gates: int = Field(default=64, ge=1, le=512)
+    verified: int = Field(default=300, ge=1)
+    workers: int = Field(default=2, ge=1)
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Plan":
+        for i, widths in enumerate(self.widths):
+            if self.reference >= len(widths):
+                raise ValueError(
+                    f"reference is an index of every convolution's widths; convolution {i} has {len(widths)}, got {self.reference}"
+                )
+        return self
+
+    def fixed(self, channels: int, height: int, width: int, classes: int) -> Architecture:
+        """The reference network, in 8-bit integers."""
+        from gatewright.hw.config import integer
+
+        return Architecture(
+            family="vgg",
+            channels=channels,
+            height=height,
+            width=width,
+            classes=classes,
+            widths=tuple(widths[self.reference] for widths in self.widths),
+            pool_after=self.pool_after,
+            operators=(integer(8),),
+        )
+
+
+QUICK = Plan(
+    name="quick",
+    data=Data(dataset="digits"),
+    widths=((4, 8, 12, 16), (8, 16, 24, 32)),
+    pool_after=(0, 1),
+    rows=(4,),
+    cols=(4, 8),
+    points=160,
+    scored=64,
+    shared=Recipe(epochs=40, batch=64, learning_rate=0.01),
+    settled=256,
+    seen=300,
+    final=Recipe(epochs=24),
+    verified=300,
+)
+FULL = Plan(
+    name="full",
+    data=Data(dataset="cifar10"),
+    widths=((8, 16, 24, 32), (16, 32, 48, 64), (32, 64, 96, 128)),
+    pool_after=(0, 1, 2),
+    rows=(8,),
+    cols=(8,),
+    buffer_words_max=4096,
+    points=240,
+    scored=80,
+    shared=Recipe(epochs=6, batch=128, learning_rate=0.01, margin=4, mirror=True),
+    sample=20_000,
+    final=Recipe(epochs=5, batch=64, learning_rate=0.01, margin=4, mirror=True),
+    gates=8,
+    verified=10,
+)
+PLANS = {plan.name: plan for plan in (QUICK, FULL)}
