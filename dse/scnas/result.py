@@ -25,9 +25,9 @@ class Step(Noun):
 
 
 class Point(Noun):
-    """A network that a search drew. Energies in pJ per image, None where it runs on no accelerator. `estimate`: with shared weights.
+    """A network that a search drew. Energies in pJ per image, None where it runs on no accelerator. `estimate`: accuracy with shared weights.
 
-    Status `over_budget`, `over_number`: its accuracy was not evaluated, for its energy is above the budget, or as the search had its number.
+    Not evaluated where its energy is above the budget (`over_budget`), or the search had evaluated its number of networks (`over_number`).
     """
 
     number: int
