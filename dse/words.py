@@ -37,10 +37,10 @@ def network_words(a: Architecture) -> str:
     if a.family not in FREE:
         return _grouped_words(a)
     layers = []
-    for i, (width, operator) in enumerate(zip(a.widths, a.operators, strict=False)):
-        kind = "3x3 convolution" if a.family == "vgg" else "fully connected"
-        pool = f" and 2x2 {a.pooling} pooling" if i in a.pool_after else ""
-        layers.append(f"{kind} to {width} channels{pool} in {operator_words(operator)}")
+    for (width, kernel, pooling, relu), operator in zip(a.convolutions, every_operator(a), strict=False):
+        kind = f"{kernel}x{kernel} convolution" if a.family == "vgg" else "fully connected"
+        after = [word for word in ("ReLU" if relu else "", f"2x2 {pooling} pooling" if pooling else "") if word]
+        layers.append(f"{kind} to {width} channels{''.join(f' and {word}' for word in after)} in {operator_words(operator)}")
     layers.append(f"{a.classes} logits in {operator_words(a.operators[-1])}")
     return "; ".join(layers)
 

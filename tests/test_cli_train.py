@@ -132,3 +132,11 @@ def test_only_a_training_is_resumed(run: str, capsys: Capture) -> None:
     Path(run, RUN_CONFIG).write_text('[network]\nfamilies = ["vgg"]\n')
     assert main.main(["train", "small.toml", "--resume", run]) == 2
     assert f"{run} is a run of `gatewright explore`, not of a training. Leave out --resume" in capsys.readouterr().err
+
+
+def test_kernels_poolings_and_activations_of_a_vgg() -> None:
+    table = {"family": "vgg", "widths": [4, 6], "operators": ["int8s"], "pool_after": [0, 1], "kernels": [5, 1]}
+    table |= {"pooling": ["max", "average"], "activations": ["relu", "clamp"]}
+    network = experiment_from({"network": table}, "here", None)[0].architecture
+    assert network.convolutions == ((4, 5, "max", True), (6, 1, "average", False))
+    assert network.operators == (integer(8, signed=True),)

@@ -112,6 +112,17 @@ def _check_multiplier(a: Architecture, family: Family) -> None:
 def _check_pooling(a: Architecture, family: Family) -> None:
     if a.pool_after and a.family != "vgg":
         raise ValueError(f"pool_after is for vgg; {a.family} pools nowhere or where its definition says; got {a.pool_after}")
+    if a.family != "vgg":
+        for field in ("kernels", "activations"):
+            if value := getattr(a, field):
+                raise ValueError(f"{field} are for vgg; {a.family} has its own; got {value}")
+    if any(kernel < 1 or kernel % 2 == 0 for kernel in a.kernels):
+        raise ValueError(f"kernels must be odd, so that padding keeps a map's size; got {a.kernels}")
+    for field in ("kernels", "activations"):
+        if (many := len(getattr(a, field))) not in (0, len(a.widths)):
+            raise ValueError(f"{field}: one for each of the {len(a.widths)} convolutions, or none; got {many}")
+    if isinstance(a.pooling, tuple) and (a.family != "vgg" or len(a.pooling) != len(a.pool_after)):
+        raise ValueError(f"pooling: one word for all, or for vgg one for each of pool_after {a.pool_after}; {a.family} got {a.pooling}")
     if a.pooling != "max" and not family.pools:
         raise ValueError(f"pooling is for {_heeding('pools')}; {a.family} has its own; got {a.pooling!r}")
     if any(not 0 <= place < len(a.widths) for place in a.pool_after) or len(set(a.pool_after)) < len(a.pool_after):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gatewright.hw.config import Operator
 from gatewright.hw.errors import BadInput
 from gatewright.sw.graph import Graph, Value
+from gatewright.sw.layers import Pooling
 
 if TYPE_CHECKING:
     from gatewright.sw.integer import IntegerNetwork
@@ -80,6 +81,11 @@ def widths(architecture: "Architecture", published: tuple[int, ...]) -> tuple[in
     """The architecture's widths, or the published ones times its multiplier."""
     by = architecture.multiplier
     return architecture.widths or tuple(width if by == 1 else divisible(width * by) for width in published)
+
+
+def one_pooling(architecture: "Architecture") -> Pooling:
+    """The architecture's pooling, which is one word but in a vgg."""
+    return architecture.pooling if isinstance(architecture.pooling, str) else architecture.pooling[0]
 
 
 def divisible(width: float, by: int = 8) -> int:

@@ -7,7 +7,7 @@ convolution's map where it is smaller than 14 x 14.
 
 from gatewright.sw.graph import Value
 from gatewright.sw.models.architecture import Architecture
-from gatewright.sw.models.family import Family, Layers, widths
+from gatewright.sw.models.family import Family, Layers, one_pooling, widths
 
 PUBLISHED = (6, 16, 120, 84)
 
@@ -18,7 +18,7 @@ def build(a: Architecture, layers: Layers) -> Value:
     x = layers.graph.image(a.channels, a.height, a.width)
     for number, outputs, whole in ((1, first, 32), (2, second, 14)):
         x = layers.conv(x, outputs, 5, f"conv{number}", padding=2 if min(x.height, x.width) < whole else 0)
-        x = layers.graph.pool(x, a.pooling, 2, 2, f"pool{number}")
+        x = layers.graph.pool(x, one_pooling(a), 2, 2, f"pool{number}")
     x = layers.dense(x, third, "fc1")
     x = layers.dense(x, fourth, "fc2")
     return layers.dense(x, a.classes, "fc3")
