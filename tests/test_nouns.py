@@ -113,7 +113,7 @@ WRONG: list[tuple[Callable[[], Noun], str]] = [
     (operator(kind="stochastic"), "Operator: kind 'stochastic' needs stream_length, coding, source."),
     (operator(stream_length=8), "Operator: stream_length cannot be given with kind 'int'."),
     (lambda: Operator(kind="int", weight_bits=8), "Operator: activation_bits: Field required."),  # type: ignore[call-arg]
-    (lambda: stochastic(100), "Operator: stream_length must be a multiple of the lane width 8 from 8 to 4096; got 100."),
+    (lambda: stochastic(100), "Operator: stream_length must be a multiple of the lane width 8, up to 4096; got 100."),
     (lambda: stochastic(64, bits=2), "Operator: stochastic takes weights and activations of 3 to 8 bits."),
     (lambda: stochastic(64).replace(coding="bipolar"), "Operator: bipolar activations are signed, sign_magnitude activations unsigned."),
     (accelerator(rows=0), "AcceleratorConfig: rows: Input should be greater than or equal to 1 (got 0)."),

@@ -22,6 +22,7 @@ from gatewright.hw.stochastic.sharing import ALL_LANES, PERIOD_BITS, SELECT_BITS
 from gatewright.hw.stochastic.sources import NumberSource, pulse
 
 OPTIONS: Mapping[str, Any] = {"stream_length": None, "coding": None, "source": None, "sharing": ALL_LANES, "adder": "exact"}
+LENGTH_MAX = 4096
 EXAMPLES = "sc_sign_magnitude_sobol64_8, sc_bipolar_lfsr256_8, sc_sign_magnitude_counter64_8_share1_mux"
 
 
@@ -58,8 +59,8 @@ def check(operator: Operator) -> None:
     width, length, sharing = operator.width, operator.stream_length or 0, operator.sharing or 0
     if not (3 <= operator.weight_bits <= 8 and 3 <= operator.activation_bits <= 8):
         raise ValueError("stochastic takes weights and activations of 3 to 8 bits")
-    if not 8 <= length <= 4096 or length % width:
-        raise ValueError(f"stream_length must be a multiple of the lane width {width} from 8 to 4096; got {length}")
+    if not width <= length <= LENGTH_MAX or length % width:
+        raise ValueError(f"stream_length must be a multiple of the lane width {width}, up to {LENGTH_MAX}; got {length}")
     if operator.source == "counter" and length & (length - 1):
         raise ValueError(f"a counter's stream_length must be a power of two, so that its top bits are the number; got {length}")
     if operator.activation_signed != (operator.coding == "bipolar"):

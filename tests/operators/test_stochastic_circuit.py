@@ -22,7 +22,8 @@ def wide(operator: Operator, bits: int) -> Circuit:
 
 
 CIRCUITS = [
-    *(Circuit(stochastic(n, *c, bits=b), 8, every_word(8, 8)) for c in CODINGS for b, n in ((3, 8), (4, 16), (4, 40))),
+    *(Circuit(stochastic(n, *c, bits=b), 8, every_word(8, 8)) for c in CODINGS for b, n in ((3, 4), (3, 8), (4, 4), (4, 16), (4, 40))),
+    *(Circuit(stochastic(4, coding, "counter", b), 8, every_word(8, 8)) for coding in ("sign_magnitude", "bipolar") for b in (3, 4)),
     *(wide(operator, 32) for operator in (*(stochastic(64, *coding) for coding in CODINGS), *MIXED)),
     *(Circuit(stochastic(64, coding), 64, random_words(np.random.default_rng(64), 2000)) for coding in ("sign_magnitude", "bipolar")),
 ]

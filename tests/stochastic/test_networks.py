@@ -23,6 +23,24 @@ CONFIG = AcceleratorConfig(
     weight_words=128,
 )
 
+SHORT = AcceleratorConfig(
+    rows=2,
+    cols=2,
+    operand_bits=32,
+    operators=(integer(4), stochastic(4, bits=4), stochastic(4, source="counter", bits=4), stochastic(4, "bipolar", bits=4)),
+    accumulator_depth=4,
+    weight_words=128,
+)
+
+
+def test_streams_of_one_cycle() -> None:
+    """Streams as long as their lane is wide: one step, as the integers beside them."""
+    cases = [random_case(SHORT, 92, seed) for seed in range(8)]
+    used = {layer.layer.operator for case in cases for layer in case.program.network.layers}
+    assert used == {*SHORT.operators}
+    assert {operator.steps for operator in used} == {1}
+    assert [found for found in map(complaint, cases) if found] == []
+
 
 @pytest.mark.thorough
 def test_networks() -> None:

@@ -27,6 +27,8 @@ CASES = [
     *(stochastic(32, coding, "sobol", 4, adder="approximate") for coding in ("sign_magnitude", "bipolar")),
     stochastic(32, "sign_magnitude", "lfsr", sharing=1, adder="or"),
     stochastic(128, "sign_magnitude", "counter", 4, sharing=2, adder="or"),
+    *(stochastic(4, coding, source, 4) for coding in ("sign_magnitude", "bipolar") for source in ("sobol", "counter")),
+    *(stochastic(4, source=source, bits=4, sharing=1, adder=adder) for source, adder in (("sobol", "mux"), ("counter", "or"), ("lfsr", "approximate"))),
 ]
 WIDE = [CASES[3], CASES[8], CASES[11]]  # on elements of 64 bits too
 each = pytest.mark.parametrize("operator", CASES, ids=lambda operator: operator.name)
@@ -123,7 +125,7 @@ def test_a_layer_is_what_the_circuit_adds(bench: Bench, i: int, monkeypatch: pyt
     np.testing.assert_array_equal(bench.sums[: len(a), i], sums[..., 0, 0].diagonal())
 
 
-@pytest.mark.parametrize(("bits", "length"), [(4, 16), (5, 16), (5, 128)])
+@pytest.mark.parametrize(("bits", "length"), [(4, 4), (4, 16), (5, 16), (5, 128)])
 def test_a_counters_product_is_the_conditional_product(bits: int, length: int) -> None:
     """Every pair: the multiplier that draws a weight's number only when the activation pulses counts the same, for any order of as many
     pulses, and pulse by pulse for the thermometer."""

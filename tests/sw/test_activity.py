@@ -23,6 +23,7 @@ OPERATORS = (
     multiplication_free("mfnet", zero_sign=0),
     xnor(),
     stochastic(16, bits=4),
+    stochastic(4, source="counter", bits=4),
     stochastic(32, "bipolar", "lfsr", 5),
 )
 
