@@ -28,7 +28,10 @@ CASES = [
     stochastic(32, "sign_magnitude", "lfsr", sharing=1, adder="or"),
     stochastic(128, "sign_magnitude", "counter", 4, sharing=2, adder="or"),
     *(stochastic(4, coding, source, 4) for coding in ("sign_magnitude", "bipolar") for source in ("sobol", "counter")),
-    *(stochastic(4, source=source, bits=4, sharing=1, adder=adder) for source, adder in (("sobol", "mux"), ("counter", "or"), ("lfsr", "approximate"))),
+    *(
+        stochastic(4, source=source, bits=4, sharing=1, adder=adder)
+        for source, adder in (("sobol", "mux"), ("counter", "or"), ("lfsr", "approximate"))
+    ),
 ]
 WIDE = [CASES[3], CASES[8], CASES[11]]  # on elements of 64 bits too
 each = pytest.mark.parametrize("operator", CASES, ids=lambda operator: operator.name)
