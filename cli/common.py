@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import BaseModel, ValidationError
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from gatewright.hw.errors import BadInput, GatewrightError
 from gatewright.hw.noun import explain
@@ -63,6 +63,21 @@ class Output:
         return Progress(*columns, console=Console(stderr=True), disable=self.quiet)
 
 
+class Bars:
+    """A progress bar for each phase."""
+
+    def __init__(self, bars: Progress) -> None:
+        self.bars = bars
+        self.task: TaskID | None = None
+
+    def phase(self, name: str, total: int) -> None:
+        self.task = self.bars.add_task(name, total=total)
+
+    def advance(self) -> None:
+        if self.task is not None:
+            self.bars.advance(self.task)
+
+
 def plain(value: Any) -> Any:
     """JSON of what `json` does not know: nouns, paths, NumPy's scalars and arrays."""
     if isinstance(value, BaseModel):
@@ -95,6 +110,12 @@ def of_training(tables: Mapping[str, Any]) -> bool:
     return isinstance(network, Mapping) and "family" in network and "accelerator" not in tables
 
 
+def maker(folder: Path) -> str:
+    """The command whose run a folder is."""
+    tables = read_toml(folder / RUN_CONFIG)
+    return "train" if of_training(tables) else "reproduce" if "reproduce" in tables else "explore"
+
+
 def read_text(path: Path) -> str:
     """A file the user named; BadInput says why it cannot be read."""
     try:
@@ -125,10 +146,13 @@ def run_folder(name: Path) -> Path:
 
 
 def explored(name: Path) -> Path:
-    """The run folder of a search that a user named. Raises BadInput for one of a training, which has no winner, energies or page."""
+    """The run folder of a search that a user named. Raises BadInput for one of a training, which has no winner, energies or page, and for
+    one of a reproduction, which has many networks."""
     folder = run_folder(name)
-    if not of_training(read_toml(folder / RUN_CONFIG)):
+    if (command := maker(folder)) == "explore":
         return folder
+    if command == "reproduce":
+        raise BadInput(f"{folder} is a run of `gatewright reproduce`, not of one search: `gatewright report {folder}` makes its page.")
     raise BadInput(
         f"{folder} is a run of `gatewright train`, which has a network and no accelerator, hence no energies and no page: "
         f"{LOWER.format(folder)} gives it one, and `gatewright verify {folder}` proves it."
@@ -141,7 +165,7 @@ def winner(folder: Path) -> "Program":
     from gatewright.sw.program import Program
 
     path = folder / WINNER / PROGRAM
-    if not path.is_file() and of_training(read_toml(folder / RUN_CONFIG)):
+    if not path.is_file() and maker(folder) == "train":
         raise BadInput(f"{folder} is a run of `gatewright train` and has no program yet: {LOWER.format(folder)} makes one.")
     return Program.load(path)
 

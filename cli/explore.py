@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Group
-from rich.progress import Progress, TaskID
 from rich.table import Table
 from rich.text import Text
 
-from gatewright.cli.common import DONE, FAILED, INTERRUPTED, RUNS, Json, Output, Quiet, explored, of_training, parse_toml, read_text
+from gatewright.cli.common import DONE, FAILED, INTERRUPTED, RUNS, Bars, Json, Output, Quiet, explored, of_training, parse_toml, read_text
 from gatewright.hw.errors import BadInput
 
 if TYPE_CHECKING:
@@ -68,21 +67,6 @@ def explore(config: Config, resume: Resume = None, as_json: Json = False, seed: 
     seconds = time.perf_counter() - started
     output.emit(record(run.folder, result, seconds), table(run.folder, result, seconds))
     raise typer.Exit(DONE if result.passed else FAILED)
-
-
-class Bars:
-    """A progress bar for each phase."""
-
-    def __init__(self, bars: Progress) -> None:
-        self.bars = bars
-        self.task: TaskID | None = None
-
-    def phase(self, name: str, total: int) -> None:
-        self.task = self.bars.add_task(name, total=total)
-
-    def advance(self) -> None:
-        if self.task is not None:
-            self.bars.advance(self.task)
 
 
 KEYS = ("accuracy", "energy_pj", "latency_ns", "cycles", "area_um2")

@@ -23,6 +23,7 @@ from gatewright.cli import (
     platforms,
     regress,
     report,
+    reproduce,
     train,
     verify,
 )
@@ -34,7 +35,24 @@ app = typer.Typer(
     rich_markup_mode=None,  # square brackets in help are TOML tables
     pretty_exceptions_enable=False,
 )
-for command in (bench, calibrate, doctor, explain, explore, generate, map, measure, operators, platforms, regress, report, train, verify):
+COMMANDS = (
+    bench,
+    calibrate,
+    doctor,
+    explain,
+    explore,
+    generate,
+    map,
+    measure,
+    operators,
+    platforms,
+    regress,
+    report,
+    reproduce,
+    train,
+    verify,
+)
+for command in COMMANDS:
     app.command()(getattr(command, command.__name__.rpartition(".")[2]))
 app.add_typer(board.app, name="board")
 

@@ -14,10 +14,9 @@ from gatewright.cli.common import (
     Json,
     Output,
     Quiet,
-    of_training,
+    maker,
     parse_toml,
     read_text,
-    read_toml,
     run_folder,
 )
 from gatewright.hw.errors import BadInput
@@ -44,8 +43,8 @@ def train(config: Config, resume: Resume = None, as_json: Json = False, seed: Ow
     output, text = Output(as_json, quiet), read_text(config)
     experiment, images = experiment_from(parse_toml(text, str(config)), str(config), seed)
     folder = run_folder(resume) if resume else numbered(RUNS, config.stem)
-    if resume and not of_training(read_toml(folder / RUN_CONFIG)):
-        raise BadInput(f"{folder} is a run of `gatewright explore`, not of a training. Leave out --resume, or name a training's run.")
+    if resume and (command := maker(folder)) != "train":
+        raise BadInput(f"{folder} is a run of `gatewright {command}`, not of a training. Leave out --resume, or name a training's run.")
     if not resume:
         Run(folder).write_text(RUN_CONFIG, text)
     output.note(f"{'Resuming' if resume else 'Run'} {folder}")

@@ -3,21 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-import plotly.graph_objects as go
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
-
 from gatewright.dse.config import RunConfig
 from gatewright.dse.evaluate import Outcome
 from gatewright.dse.explore import Result
+from gatewright.dse.pages import figure, render
 from gatewright.dse.plots import energy_info, energy_plot, front_info, front_plot
 from gatewright.dse.run import CONFIG, RECORD, REPORT, RESULT, TRIALS, Run
 from gatewright.dse.words import accelerator_words, channels_words, network_words, operators_words
 from gatewright.sim.metrics import MEMORY_FACTORS
 from gatewright.sw.models import Architecture
-
-TEMPLATE = Path(__file__).with_name("report.j2")
 
 
 def write(run: Run) -> Path:
@@ -30,16 +24,9 @@ def page(run: Run) -> str:
     """The page as text. Same records, same page."""
     result, config = Result(**run.read(RESULT)), run.config
     trials = run.read(TRIALS)["trials"]
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {
-        "number": number,
-        "percent": percent,
-        "signed": signed,
-        "channels": channels_words,
-        "operators": operators_words,
-    }
     wanted = config.target.accuracy_min
-    return environment.from_string(TEMPLATE.read_text()).render(
+    return render(
+        "report.j2",
         result=result,
         winner=result.winner,
         proof=result.proof,
@@ -55,7 +42,8 @@ def page(run: Run) -> str:
         energy=figure(energy_plot(energy_info(result)), "energy"),
         settings=(run / CONFIG).read_text(),
         effort=effort_info(result, config),
-        plotly=Markup(get_plotlyjs()),
+        channels=channels_words,
+        operators=operators_words,
     )
 
 
@@ -136,23 +124,3 @@ def effort_info(result: Result, config: RunConfig) -> dict[str, Any]:
         "phases": result.seconds,
         "sampler": config.search.sampler,
     }
-
-
-def figure(drawn: go.Figure, name: str) -> Markup:
-    """A figure as HTML that finds plotly.js in the page."""
-    return Markup(drawn.to_html(full_html=False, include_plotlyjs=False, div_id=name, config={"displayModeBar": False, "responsive": True}))
-
-
-def number(value: float | None, digits: int = 1) -> str:
-    return "" if value is None else f"{value:,.{digits}f}"
-
-
-def percent(value: float | None, digits: int = 1) -> str:
-    return "" if value is None else f"{100 * value:.{digits}f}%"
-
-
-def signed(value: float | None) -> str:
-    """A relative error; what is exactly right shows no sign."""
-    if not value:
-        return "–" if value is None else "0"
-    return f"{100 * value:+.1f}%".replace("-", "−")

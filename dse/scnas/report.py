@@ -1,0 +1,68 @@
+"""The page of a reproduction: one HTML file that needs nothing else, made from the run folder's records alone."""
+
+from pathlib import Path
+from typing import Any
+
+from gatewright.dse.pages import figure, render
+from gatewright.dse.run import RECORD, REPORT, Run
+from gatewright.dse.scnas.folder import result_of
+from gatewright.dse.scnas.plots import (
+    contraction_info,
+    contraction_plot,
+    front_info,
+    front_plot,
+    progress_info,
+    progress_plot,
+    skipped_info,
+    skipped_plot,
+)
+from gatewright.dse.scnas.result import Result
+from gatewright.dse.scnas.tables import rows, search_rows, standing_words, standings, winner_words
+from gatewright.dse.words import accelerator_words, network_words
+from gatewright.sim.metrics import MEMORY_FACTORS
+
+
+def write(run: Run) -> Path:
+    """Write the page into the run folder. Raises BadInput if the run has not finished."""
+    run.write_text(REPORT, page(run))
+    return run / REPORT
+
+
+def page(run: Run) -> str:
+    """The page as text. Same records, same page."""
+    return page_of(result_of(run), run.read(RECORD)["started"])
+
+
+def page_of(result: Result, started: str) -> str:
+    """The page of a result."""
+    designs, best = rows(result), result.designs[result.winner]
+    return render(
+        "scnas/report.j2",
+        result=result,
+        started=started,
+        winner=designs[result.winner],
+        sentence=winner_words(designs[result.winner]),
+        network=network_words(best.architecture),
+        accelerator=accelerator_words(best.config) if best.config else None,
+        rows=designs,
+        searches=search_rows(result),
+        standings=standings(result),
+        summary=standing_words(standings(result)),
+        met=[claim for claim in result.claims if claim.paper is not None and claim.holds],
+        asked=[claim for claim in result.claims if claim.paper is not None],
+        factors=[*MEMORY_FACTORS.values()],
+        heldout=best.metrics.heldout_error,
+        **_figures(result),
+    )
+
+
+def _figures(result: Result) -> dict[str, Any]:
+    """Every plot by its name."""
+    drawn = {
+        "front": front_plot(front_info(result)),
+        "memories": front_plot(front_info(result, 1.0)),
+        "progress": progress_plot(progress_info(result)),
+        "contraction": contraction_plot(contraction_info(result)),
+        "skipped": skipped_plot(skipped_info(result)),
+    }
+    return {"plots": {name: figure(plot, name) for name, plot in drawn.items()}}

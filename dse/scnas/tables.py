@@ -1,0 +1,198 @@
+"""What a reproduction is shown as, in numbers: a row for each design, and each integer design beside a stochastic one that equals it."""
+
+from collections.abc import Sequence
+from typing import get_args
+
+from gatewright.dse.scnas.result import Design, Kind, Result, Status
+from gatewright.dse.words import by_layer
+from gatewright.hw.noun import Noun
+from gatewright.sim.metrics import Metrics, with_memories
+from gatewright.sw.accuracy import Accuracy
+from gatewright.sw.models import Architecture
+
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+class Costs(Noun):
+    """Cost of classifying an image, energy and area of the logic alone; None where a design is multiply-add units and nothing else.
+
+    `with_memories_pj`: the logic and on-chip memories at half, once and twice their cited cost.
+    """
+
+    energy_pj: float
+    with_memories_pj: dict[str, float] | None
+    area_um2: float | None
+    cycles: float | None
+    latency_ns: float | None
+
+
+class Row(Noun):
+    """A design as it is shown. `network`: see `network_words`. `operators`: of each layer by its name. `accuracy`: of test images."""
+
+    method: str
+    label: str
+    kind: Kind
+    winner: bool
+    converted: bool
+    network: str
+    operators: dict[str, str]
+    accuracy: Accuracy
+    validation: Accuracy
+    predicted: Costs
+    measured: Costs | None
+    cells: int | None
+    images_on_rtl: int | None
+    mismatches: int | None
+
+    @property
+    def best(self) -> Costs:
+        """As measured on gates, where that was done."""
+        return self.measured or self.predicted
+
+
+class Standing(Noun):
+    """An integer design, and the stochastic one of least energy that is no less accurate on validation images.
+
+    `energy`: which is compared, that of the logic alone or with memories at once their cited cost; of gates where both ran on theirs
+    (`measured`), else predicted. The stochastic one's are None where none is so accurate. `ratio`: stochastic over integer.
+    """
+
+    integer: str
+    network: str
+    accuracy: Accuracy
+    energy: str
+    energy_pj: float
+    stochastic: str | None
+    stochastic_accuracy: Accuracy | None
+    stochastic_pj: float | None
+    ratio: float | None
+    measured: bool
+
+
+def network_words(a: Architecture) -> str:
+    """The convolutions of a network, in short: `5x5 to 8 max, 3x3 to 16 relu average`."""
+    parts = ((f"{kernel}x{kernel} to {width}", "relu" if relu else "", pooling or "") for width, kernel, pooling, relu in a.convolutions)
+    return ", ".join(" ".join(word for word in part if word) for part in parts)
+
+
+def rows(result: Result) -> tuple[Row, ...]:
+    """Every design, in the order they were made."""
+    return tuple(_row(design, i == result.winner) for i, design in enumerate(result.designs))
+
+
+def _row(design: Design, winner: bool) -> Row:
+    proven = design.verified
+    return Row(
+        method=design.method,
+        label=design.label,
+        kind=design.kind,
+        winner=winner,
+        converted=design.converted,
+        network=network_words(design.architecture),
+        operators={name: operator.name for name, operator in by_layer(design.architecture)},
+        accuracy=design.test,
+        validation=design.validation,
+        predicted=_costs(design, design.metrics),
+        measured=_costs(design, design.measured) if design.measured else None,
+        cells=design.cells,
+        images_on_rtl=proven.images if proven else None,
+        mismatches=proven.mismatches if proven else None,
+    )
+
+
+def _costs(design: Design, metrics: Metrics) -> Costs:
+    if design.config is None:
+        return Costs(energy_pj=metrics.energy_pj, with_memories_pj=None, area_um2=None, cycles=None, latency_ns=None)
+    return Costs(
+        energy_pj=metrics.energy_pj,
+        with_memories_pj=with_memories(metrics.energy_pj, metrics.memory_energy_pj),
+        area_um2=metrics.area_um2,
+        cycles=metrics.cycles,
+        latency_ns=metrics.latency_ns,
+    )
+
+
+def standings(result: Result) -> tuple[Standing, ...]:
+    """Every integer design, first by the energy of the logic, then with memories."""
+    streams = [design for design in result.designs if design.kind == "stochastic"]
+    return tuple(_standing(design, streams, factor) for factor in (0.0, 1.0) for design in result.designs if design.kind == "integer")
+
+
+def _standing(integer: Design, streams: list[Design], factor: float) -> Standing:
+    equal = [design for design in streams if design.validation.value >= integer.validation.value]
+    best = min(equal, key=lambda design: design.metrics.with_memories(factor), default=None)
+    measured = integer.measured is not None and (best is None or best.measured is not None)
+
+    def energy(design: Design) -> float:
+        return ((design.measured if measured else None) or design.metrics).with_memories(factor)
+
+    return Standing(
+        integer=integer.label,
+        network=network_words(integer.architecture),
+        accuracy=integer.test,
+        energy="with memories" if factor else "logic alone",
+        energy_pj=energy(integer),
+        stochastic=best.label if best else None,
+        stochastic_accuracy=best.test if best else None,
+        stochastic_pj=energy(best) if best else None,
+        ratio=energy(best) / energy(integer) if best else None,
+        measured=measured,
+    )
+
+
+def standing_words(found: Sequence[Standing]) -> list[str]:
+    """Where streams stand against integers, a sentence for each energy that was compared."""
+    lines = []
+    for energy in dict.fromkeys(item.energy for item in found):
+        mine = [item for item in found if item.energy == energy]
+        wins, losses = ([i.ratio for i in mine if i.ratio is not None and (i.ratio < 1) == less] for less in (True, False))
+        short = [item for item in mine if item.ratio is None]
+        parts = [
+            f"{len(wins)} are beaten by streams that are no less accurate ({_range(wins)} times their energy)" if wins else "",
+            f"streams LOSE to {len(losses)} ({_range(losses)} times)" if losses else "",
+            f"no stream design is as accurate as {len(short)}" if short else "",
+        ]
+        lines.append(f"{energy}: of {len(mine)} integer designs {'; '.join(part for part in parts if part)}")
+    return lines
+
+
+def _range(ratios: Sequence[float]) -> str:
+    low, high = f"{min(ratios):.2f}", f"{max(ratios):.2f}"
+    return low if low == high else f"{low}..{high}"
+
+
+def winner_words(row: Row) -> str:
+    """A design in a sentence."""
+    energy = f"{row.best.energy_pj / 1e3:,.1f} nJ an image for the logic ({'on gates' if row.measured else 'predicted'})"
+    memories = row.best.with_memories_pj
+    more = ", ".join(f"{pj / 1e3:,.1f}" for pj in memories.values()) if memories else ""
+    with_memories = f", {more} with memories at {', '.join(memories)} their cited cost" if memories else ""
+    proof = f"; {row.images_on_rtl} test images on its Verilog, {row.mismatches} mismatches" if row.images_on_rtl is not None else ""
+    return f"{row.label}: {row.accuracy} of test images, {energy}{with_memories}{proof}"
+
+
+class SearchRow(Noun):
+    """A search in numbers: how many points ended how, and its best estimate."""
+
+    method: str
+    label: str
+    kind: Kind
+    space: float
+    budget_pj: float
+    points: int
+    counts: dict[Status, int]
+    best: float | None
+    seconds: float
+
+
+def search_rows(result: Result) -> tuple[SearchRow, ...]:
+    """Every search."""
+    return tuple(
+        SearchRow(
+            **{name: getattr(search, name) for name in ("method", "label", "kind", "space", "budget_pj", "seconds")},
+            points=len(search.points),
+            counts={status: search.count(status) for status in STATUSES},
+            best=max((point.estimate for point in search.points if point.estimate is not None), default=None),
+        )
+        for search in result.searches
+    )
