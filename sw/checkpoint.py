@@ -88,9 +88,26 @@ def save(trained: Trained, path: Path, position: Mapping[str, Tensor] | None = N
         "dataset": trained.dataset,
         "history": json.dumps([epoch.model_dump() for epoch in trained.history]),
     }
-    tensors = dict(trained.network.state_dict()) | {POSITION + name: tensor for name, tensor in (position or {}).items()}
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-    whole(path, _sorted(serialised(tensors, record | {"sha256": _digest(record, tensors)})))
+    write(path, record, dict(trained.network.state_dict()) | {POSITION + name: tensor for name, tensor in (position or {}).items()})
+
+
+def write(path: Path, record: Mapping[str, str], tensors: Mapping[str, Tensor]) -> None:
+    """A safetensors file with a record and a hash of all of it; equal content is equal bytes."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    whole(path, _sorted(serialised(tensors, {**record, "sha256": _digest(record, tensors)})))
+
+
+def read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """What `write` wrote. Raises BadInput for any other file, and for a damaged one."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            record = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
+        if record.pop("sha256") != _digest(record, tensors):
+            raise BadInput(f"{path} is damaged: its content does not match the hash stored in it. Train again, or use a copy.")
+    except (SafetensorError, KeyError, OSError) as error:
+        raise BadInput(f"{path}: not a network that Gatewright trained ({error}).") from None
+    return record, tensors
 
 
 def whole(path: Path, data: bytes) -> None:
@@ -120,12 +137,8 @@ def load(path: Path) -> Trained:
 
 def load_position(path: Path) -> tuple[Trained, dict[str, Tensor]]:
     """The same with the position, which is empty where none was saved."""
+    record, tensors = read(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            record = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
-        if record.pop("sha256") != _digest(record, tensors):
-            raise BadInput(f"{path} is damaged: its content does not match the hash stored in it. Train again, or use a copy.")
         architecture = Architecture.from_json(record["architecture"])
         model = network(architecture)
         position = {name.removeprefix(POSITION): tensors.pop(name) for name in [*tensors] if name.startswith(POSITION)}
@@ -133,7 +146,7 @@ def load_position(path: Path) -> tuple[Trained, dict[str, Tensor]]:
         model.eval()
         history = tuple(Epoch(**epoch) for epoch in json.loads(record["history"]))
         recipe, dataset = Recipe.from_json(record["recipe"]), record["dataset"]
-    except (SafetensorError, KeyError, RuntimeError, json.JSONDecodeError, OSError) as error:
+    except (KeyError, RuntimeError, json.JSONDecodeError) as error:
         raise BadInput(f"{path}: not a network that Gatewright trained ({error}).") from None
     return Trained(architecture=architecture, recipe=recipe, dataset=dataset, network=model, history=history), position
 

@@ -16,6 +16,7 @@ from gatewright.hw.errors import BadInput, Missing
 from gatewright.sw.augment import augment
 from gatewright.sw.checkpoint import Epoch, Recipe, Trained, load_position
 from gatewright.sw.data import Dataset, encode
+from gatewright.sw.float_network import FloatNetwork
 from gatewright.sw.models import Architecture, integers, network
 from gatewright.sw.modules import QuantisedNetwork
 
@@ -66,21 +67,14 @@ class Training:
         """Epochs still to come."""
         return self.recipe.epochs - len(self.history)
 
-    def rate(self, step: int) -> float:
-        """Learning rate of a step, from 0: a linear rise over the warm-up, then a cosine to zero."""
-        rising, total = self.recipe.warm_up * self.batches, self.recipe.epochs * self.batches
-        if step < rising:
-            return self.recipe.learning_rate * (step + 1) / rising
-        return self.recipe.learning_rate * (1 + math.cos(math.pi * (step - rising) / (total - rising))) / 2
-
     def epoch(self, advance: Callable[[], None] | None = None) -> Epoch:
         """One pass over the training images, then the integers' accuracy on the validation images. advance: called after every batch."""
         started, step, loss = time.perf_counter(), len(self.history) * self.batches, 0.0
-        with _deterministic(self.recipe.threads, self.device):
+        with deterministic(self.recipe.threads, self.device):
             self.model.to(self.device).train()
             for part in torch.randperm(len(self.labels), generator=self.generator).tensor_split(self.batches):
                 for group in self.optimiser.param_groups:
-                    group["lr"] = self.rate(step)
+                    group["lr"] = rate(self.recipe, step, self.batches)
                 loss += self._step(part) * len(part) / len(self.labels)
                 step += 1
                 if advance:
@@ -137,6 +131,14 @@ class Training:
         self.history, self.seconds = found.history, position["seconds"].item()
 
 
+def rate(recipe: Recipe, step: int, batches: int) -> float:
+    """Learning rate of a step, from 0, with so many in an epoch: a linear rise over the warm-up, then a cosine to zero."""
+    rising, total = recipe.warm_up * batches, recipe.epochs * batches
+    if step < rising:
+        return recipe.learning_rate * (step + 1) / rising
+    return recipe.learning_rate * (1 + math.cos(math.pi * (step - rising) / (total - rising))) / 2
+
+
 def _moments(position: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
     """The optimiser's tensors by parameter and name."""
     moments: dict[int, dict[str, Tensor]] = {}
@@ -148,7 +150,7 @@ def _moments(position: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
 
 
 @torch.no_grad()
-def settle(model: QuantisedNetwork, codes: Tensor, batch: int) -> None:
+def settle(model: QuantisedNetwork | FloatNetwork, codes: Tensor, batch: int) -> None:
     """Make the remembered statistics the averages over `codes` with the weights as they are; leaves evaluation mode on."""
     model.train()
     for count, part in enumerate(codes.tensor_split(math.ceil(len(codes) / batch))):
@@ -194,7 +196,7 @@ def check_trains(architecture: Architecture) -> None:
 
 
 @contextmanager
-def _deterministic(threads: int, device: torch.device) -> Iterator[None]:
+def deterministic(threads: int, device: torch.device) -> Iterator[None]:
     """Deterministic algorithms on `threads` threads, as before afterwards. CUDA lacks some of them, and warns."""
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     if device.type == "cuda":

@@ -16,7 +16,7 @@ from gatewright.sw.checkpoint import Epoch, Recipe, Trained, load, load_position
 from gatewright.sw.data import Dataset, encode
 from gatewright.sw.data import load as load_data
 from gatewright.sw.models import Architecture
-from gatewright.sw.train import Training, device_named, predict, train
+from gatewright.sw.train import Training, device_named, predict, rate, train
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +190,7 @@ def test_mixed_precision_trains_another_network_to_like_accuracy(digits: Dataset
 
 def test_the_rate_rises_then_falls_along_a_cosine(digits: Dataset) -> None:
     training = Training(architecture(integer(8)), digits, Recipe(epochs=4, batch=100, learning_rate=0.5, warm_up=1))
-    rates = [training.rate(step) for step in range(4 * training.batches + 1)]
+    rates = [rate(training.recipe, step, training.batches) for step in range(4 * training.batches + 1)]
     assert training.batches == 10
     np.testing.assert_allclose(rates[:10], np.arange(1, 11) * 0.05)
     np.testing.assert_allclose(rates[10:], [0.25 * (1 + np.cos(np.pi * step / 30)) for step in range(31)], atol=1e-12)
