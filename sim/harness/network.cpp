@@ -1,5 +1,6 @@
 // Runs batches of images through a verilated system: host commands in, external memory as declared, feature maps out.
-// Usage: network JOB RESULT, binary files of little-endian 64-bit words; sim/network.py writes and reads them.
+// Usage: network JOB RESULT [JOB RESULT ...], binary files of little-endian 64-bit words; sim/network.py writes and reads them.
+// Jobs run one after the other on one accelerator, reset once; each finds an external memory of its own.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -61,25 +62,15 @@ struct Bench {
     }
 };
 
-int main(int argc, char **argv) {
-    if (argc != 3) return 2;
-    Words job = read_file(argv[1]);
-    // header: operand bits, interval, stall seed, cycle limit per batch, entry words, memory words, image words, input address,
-    // input words, output address, output words, batches; then the image, then each batch's input.
-    enum { BITS, INTERVAL, STALL, LIMIT, ENTRY, MEMORY, IMAGE, IN_AT, IN_WORDS, OUT_AT, OUT_WORDS, BATCHES, HEADER };
-    Bench bench;
-    bench.context.randReset(2);
-    bench.context.randSeed(1);
+// header: operand bits, interval, stall seed, cycle limit per batch, entry words, memory words, image words, input address,
+// input words, output address, output words, batches; then the image, then each batch's input.
+enum { BITS, INTERVAL, STALL, LIMIT, ENTRY, MEMORY, IMAGE, IN_AT, IN_WORDS, OUT_AT, OUT_WORDS, BATCHES, HEADER };
+
+static Words run(Bench &bench, const Words &job) {
+    bench.memory = Memory();
     bench.memory.words.assign(job[MEMORY], 0);
     bench.memory.interval = job[INTERVAL];
     bench.memory.random = job[STALL];
-    bench.limit = 100;
-    bench.top.in_valid = bench.top.out_ready = 0;
-    bench.top.rst = 1;
-    bench.tick();
-    bench.tick();
-    bench.top.rst = 0;
-    bench.tick();  // the reset is a register, see sim/fast_verilog.py
     auto body = job.begin() + HEADER;
     std::copy(body, body + job[IMAGE], bench.memory.words.begin());
     body += job[IMAGE];
@@ -97,7 +88,25 @@ int main(int argc, char **argv) {
     }
     result.push_back(bench.memory.words_read);
     result.push_back(bench.memory.words_written);
-    std::ofstream(argv[2], std::ios::binary).write(reinterpret_cast<char *>(result.data()), result.size() * 8);
+    return result;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 3 || argc % 2 == 0) return 2;
+    Bench bench;
+    bench.context.randReset(2);
+    bench.context.randSeed(1);
+    bench.limit = 100;
+    bench.top.in_valid = bench.top.out_ready = 0;
+    bench.top.rst = 1;
+    bench.tick();
+    bench.tick();
+    bench.top.rst = 0;
+    bench.tick();  // the reset is a register, see sim/fast_verilog.py
+    for (int i = 1; i < argc; i += 2) {
+        Words result = run(bench, read_file(argv[i]));
+        std::ofstream(argv[i + 1], std::ios::binary).write(reinterpret_cast<char *>(result.data()), result.size() * 8);
+    }
     bench.top.final();
     return 0;
 }

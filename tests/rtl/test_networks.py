@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from gatewright.hw.config import Operator, integer, stochastic, xnor
-from gatewright.sim.network import simulate
+from gatewright.hw.errors import BadInput
+from gatewright.sim.network import simulate, simulate_in_turn
 from gatewright.sw import golden
 from gatewright.sw.cycles import timing
 from gatewright.sw.integer import IntegerLayer, IntegerNetwork
@@ -53,6 +54,23 @@ def test_stalls_change_no_result(seed: int) -> None:
     for number in range(8):
         other = random_case(SMALL, seed, number)
         assert wrong_layers(other, simulate(other.program.apart(), other.codes, all_layers=True, quick=True, stall_seed=17 + seed)) == []
+
+
+def test_programs_in_turn_on_one_accelerator() -> None:
+    """What one program leaves in buffers and accumulators changes no result and no cycle of the next; the order is irregular."""
+    cases = [five_layers(0), random_case(SMALL, 5, 1), random_case(SMALL, 5, 2)]
+    order = [0, 1, 0, 0, 2, 1, 1, 0]
+    jobs = [(case.program.apart(), case.codes) for case in cases]
+    runs = simulate_in_turn([jobs[i] for i in order], all_layers=True, quick=True)
+    assert [wrong_layers(cases[i], run) for i, run in zip(order, runs, strict=True)] == [[]] * len(order)
+    assert [run.cycles.tolist() for run in runs] == [[timing(jobs[i][0].schedule).cycles] * 2 for i in order]
+    assert [run.words_read for run in runs] == [runs[order.index(i)].words_read for i in order]
+
+
+def test_programs_of_other_accelerators_do_not_run_in_turn() -> None:
+    one, other = five_layers(0), random_case(SMALL.replace(rows=2), 5, 1)
+    with pytest.raises(BadInput, match="2 configurations"):
+        simulate_in_turn([(one.program, one.codes), (other.program, other.codes)], quick=True)
 
 
 def fully_connected(number: int, operator: Operator, c: int, k: int, weight: int, mode: str) -> IntegerLayer:
