@@ -20,7 +20,7 @@ from gatewright.sim import files, tools
 from gatewright.sim.energy_analysis import energy
 from gatewright.sim.library import run_gates, synthesise
 from gatewright.sim.operators.block import STAGES, Block, block
-from gatewright.sim.operators.operands import EPOCHS, STREAMS, operands
+from gatewright.sim.operators.operands import EPOCHS, STREAMS, Operands, operands
 from gatewright.sim.technology import EMBEDDED, Technology, technology_named
 
 OPERAND_BITS = 64
@@ -99,9 +99,12 @@ def measured_operators() -> tuple[Operator, ...]:
     return (*listed, *map(operator_named, others))
 
 
-def measure_operator(operator: Operator, technologies: Sequence[Technology], seed: int = 0) -> list[OperatorCost]:
-    """Synthesise and simulate an element with operands of a trained network. Raises Mismatch if a sum of the gates is wrong."""
-    made = block(operator, operands(operator, OPERAND_BITS, seed), OPERAND_BITS)
+def measure_operator(
+    operator: Operator, technologies: Sequence[Technology], seed: int = 0, given: Operands | None = None
+) -> list[OperatorCost]:
+    """Synthesise and simulate an element with operands of a network trained in the operator, or those given. Raises Mismatch if a sum
+    of the gates is wrong."""
+    made = block(operator, given or operands(operator, OPERAND_BITS, seed), OPERAND_BITS)
     return [_measure(made, technology) for technology in technologies]
 
 

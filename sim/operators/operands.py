@@ -59,28 +59,38 @@ def _images(operator: Operator) -> np.ndarray:
 
 
 def _integers(operator: Operator, operand_bits: int, seed: int) -> Operands:
-    made, rules = network(operator), arithmetic(operator)
+    made = network(operator)
     first, second = made.export().layers[:2]
-    codes, weights = run_layer(first, _images(operator)), second.weights
-    lanes = operand_bits // operator.width
+    return drawn(operator, run_layer(first, _images(operator)), second.weights, operand_bits, made.architecture.name, seed)
+
+
+def drawn(operator: Operator, codes: np.ndarray, weights: np.ndarray, operand_bits: int, name: str, seed: int = 0) -> Operands:
+    """Some outputs of a 3 x 3 layer of `CHANNELS` channels, for an element: codes [STREAMS, C, H, W] and [K, C, 3, 3] of a network."""
+    rules, lanes = arithmetic(operator), operand_bits // operator.width
     patches = _patches(rules.pack_activations(codes))  # zero bits outside the map
     places, channels = _choose(patches, len(weights), 9 * CHANNELS // lanes * operator.steps, seed)
     a = _words(_picked(patches, places), lanes, operator.width)
     w = _words(rules.pack_weights(weights).transpose(0, 2, 3, 1)[channels], lanes, operator.weight_width)
     sums = rules.accumulate(codes, weights, padding=1)  # [N, K, P, Q]
     sums = sums.reshape(STREAMS, len(weights), -1)[np.arange(STREAMS), channels, places]
-    return Operands(a, w, sums, made.architecture.name)
+    return Operands(a, w, sums, name)
 
 
-def _floats(operator: Operator, seed: int) -> Operands:
-    made, form = network(integer(8)), floats(operator)
+def unrounded(made: Trained) -> tuple[np.ndarray, np.ndarray]:
+    """What the second layer of the 8-bit integers' network multiplies, float: activations [STREAMS, C, H, W], in their codes' unit, and
+    weights [K, C, 3, 3]."""
     first, second = (cast(OperatorConv2d, layer) for layer in made.network.layers[:2])
     with torch.no_grad():
         sums = first.accumulate(torch.from_numpy(_images(integer(8))).float())
         scale, mean, beta = (part.reshape(1, -1, 1, 1) for part in first.normalisation(first.running_mean, first.running_variance))
         values = torch.nn.functional.max_pool2d(((sums - mean) * scale + beta).relu(), 2)
-    patches = _patches(form.encode(values.numpy()))
-    weights = form.encode(second.weight.detach().numpy())
+    return values.numpy(), second.weight.detach().numpy()
+
+
+def _floats(operator: Operator, seed: int) -> Operands:
+    made, form = network(integer(8)), floats(operator)
+    values, latent = unrounded(made)
+    patches, weights = _patches(form.encode(values)), form.encode(latent)
     places, channels = _choose(patches, len(weights), 9 * CHANNELS, seed)
     a = _words(_picked(patches, places), 1, operator.width)
     w = _words(weights.transpose(0, 2, 3, 1)[channels], 1, operator.width)

@@ -1,0 +1,185 @@
+"""One-block charts: how much a sum of products errs in every stream circuit, and what one product costs, measured on gates.
+
+    python -m gatewright.dse.scnas.chart [FILE]
+
+makes the chart again that ships with the package. All circuits are given the same operands: what the second layer of a network of 8-bit
+integers multiplies, trained on digits, before rounding. Each circuit rounds them as training would; every sum of the gates is compared
+with the circuit's arithmetic. Energies are those of one element of 64 bits with a sixteenth of its edges, glitches included.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from importlib import resources
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from gatewright.hw.config import Operator, stochastic
+from gatewright.hw.errors import BadInput
+from gatewright.hw.names import operator_named
+from gatewright.hw.noun import Noun
+from gatewright.sim import files, tools
+from gatewright.sim.operators.cost import OPERAND_BITS, TOOLS, measure_operator
+from gatewright.sim.operators.operands import Operands, drawn, network, unrounded
+from gatewright.sim.technology import technology_named
+from gatewright.sw.differentiable import quantise_weight
+from gatewright.sw.operators import arithmetic
+
+CODINGS, SOURCES, ADDERS = ("sign_magnitude", "bipolar"), ("sobol", "counter", "lfsr"), ("exact", "approximate", "mux", "or")
+SHARINGS = (None, 1)  # all lanes, none; two lanes that share lie between them
+LENGTHS = {4: (4, 8, 16, 32, 64, 128), 8: (8, 16, 32, 64, 128, 256)}
+EXACT = ("int8", "int4")
+SHARED_BY = 16  # elements by an edge
+TECHNOLOGY = "ihp130"
+WORKERS = 2
+DIGITS = 4  # of the figures that are kept
+
+
+class Entry(Noun):
+    """A circuit. Errors are the standard deviation of what is left of a sum's error when an output channel's scale and offset are fitted,
+    as normalisation fits them, in units of the standard deviation of the plain sums of the same rounded operands.
+
+    error, error_64: of sums of 576 products (3 x 3) and of 64 (1 x 1). plain: the root mean square of 576, nothing fitted.
+    rounding: of sums of 576, against operands that were not rounded. energy_pj: of a product, glitches included; area_um2: of a lane.
+    """
+
+    operator: str
+    energy_pj: float = Field(gt=0)
+    zero_delay_pj: float = Field(gt=0)
+    area_um2: float = Field(gt=0)
+    error: float = Field(ge=0)
+    error_64: float = Field(ge=0)
+    plain: float = Field(ge=0)
+    rounding: float = Field(ge=0)
+
+
+class Chart(Noun):
+    """Circuits, and how they were measured."""
+
+    entries: tuple[Entry, ...]
+    provenance: dict[str, str]
+
+    def entry(self, name: str) -> Entry:
+        """An operator's. Raises BadInput for one that was not measured."""
+        for entry in self.entries:
+            if entry.operator == name:
+                return entry
+        raise BadInput(f"The chart has no operator {name!r}. Measure it: python -m gatewright.dse.scnas.chart FILE.")
+
+
+def circuits() -> tuple[Operator, ...]:
+    """Every stream circuit that is measured."""
+    found = []
+    for coding, source, sharing, adder in product(CODINGS, SOURCES, SHARINGS, ADDERS):
+        for bits, lengths in LENGTHS.items():
+            if not (adder == "or" and coding == "bipolar"):
+                found += [stochastic(n, coding, source, bits, sharing=sharing, adder=adder) for n in lengths]  # type: ignore[arg-type]
+    return tuple(found)
+
+
+def rounded(operator: Operator) -> tuple[np.ndarray, np.ndarray]:
+    """The layer's operands in an operator's codes: activations [N, C, H, W], weights [K, C, 3, 3]."""
+    values, latent = _layer()
+    made, eight = arithmetic(operator), arithmetic(operator_named("int8"))
+    (low, high), most = operator.activation_range, eight.operator.activation_range[1]
+    scale = (high / made.activation_clip) / (most / eight.activation_clip)
+    with torch.no_grad():
+        codes, _ = quantise_weight(made, torch.from_numpy(latent))
+    return np.rint(values * scale).clip(low, high).astype(np.int64), codes.numpy().astype(np.int64)
+
+
+@cache
+def _layer() -> tuple[np.ndarray, np.ndarray]:
+    return unrounded(network(operator_named("int8")))
+
+
+def errors(operator: Operator) -> dict[str, float]:
+    """The errors of an `Entry`."""
+    made, (codes, weights) = arithmetic(operator), rounded(operator)
+    found = {}
+    for name, kernel, padding in (("error", weights, 1), ("error_64", weights[:, :, 1:2, 1:2], 0)):
+        sums = made.accumulate(codes, kernel, padding=padding)
+        ideal = _convolved(made.activation_value(codes), made.weight_value(kernel), padding)
+        found[name] = residual(sums, ideal)
+        if padding:
+            found["plain"] = float(np.sqrt(np.mean((made.value(sums, kernel[0].size) - ideal) ** 2)) / ideal.std())
+            found["rounding"] = residual(ideal, _convolved(*_layer(), padding))
+    return found
+
+
+def residual(sums: np.ndarray, ideal: np.ndarray) -> float:
+    """What is left of ideal sums [N, K, P, Q] when each channel's are fitted by its sums, as a part of their standard deviation."""
+    x, y = (part.astype(np.float64).transpose(1, 0, 2, 3).reshape(part.shape[1], -1) for part in (sums, ideal))
+    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    spread = (x * x).sum(axis=1)
+    slope = np.divide((x * y).sum(axis=1), spread, out=np.zeros(len(x)), where=spread > 0)
+    return float(np.sqrt(((y - slope[:, None] * x) ** 2).sum() / (y * y).sum()))
+
+
+def _convolved(values: np.ndarray, weights: np.ndarray, padding: int) -> np.ndarray:
+    x, w = (torch.from_numpy(np.asarray(part, dtype=np.float64)) for part in (values, weights))
+    return np.asarray(torch.nn.functional.conv2d(x, w, padding=padding))
+
+
+def measured(operator: Operator, technology: str = TECHNOLOGY) -> Entry:
+    """An entry. Raises Mismatch if a sum of the gates is not the arithmetic's."""
+    torch.set_num_threads(1)
+    given: Operands = drawn(operator, *rounded(operator), OPERAND_BITS, "int8")
+    (cost,) = measure_operator(operator, [technology_named(technology)], given=given)
+    figures = {name: getattr(cost, name)(SHARED_BY) for name in ("energy_pj", "zero_delay_pj", "area_um2")} | errors(operator)
+    return Entry(operator=operator.name, **{name: float(f"{value:.{DIGITS}g}") for name, value in figures.items()})
+
+
+def measure(operators: Sequence[Operator], note: Callable[[str], None] = lambda text: None) -> Chart:
+    """The chart of some operators."""
+    entries: list[Entry] = []
+    with ProcessPoolExecutor(WORKERS) as pool:
+        for entry in pool.map(measured, operators):
+            note(f"{len(entries) + 1} of {len(operators)}: {entry.operator} {entry.energy_pj} pJ, error {entry.error}")
+            entries.append(entry)
+    technology = technology_named(TECHNOLOGY)
+    provenance = {
+        "command": "python -m gatewright.dse.scnas.chart FILE",
+        "operands": "second convolution, 64 channels, of a network of 8-bit integers trained on digits, before rounding; 64 training images",
+        "element": f"{OPERAND_BITS} operand bits, one stage, edges shared by {SHARED_BY} elements, number sources by {SHARED_BY**2}",
+        "technology": f"{technology.name} {technology.hash}",
+        **tools.versions(*TOOLS),
+    }
+    return Chart(entries=tuple(entries), provenance=provenance)
+
+
+def shipped() -> Path:
+    """The chart that comes with the package."""
+    return Path(str(resources.files("gatewright.sim"))) / "data" / "streams.json"
+
+
+@cache
+def load(path: Path | None = None) -> Chart:
+    """A chart; the package's own without a path. Raises BadInput for what is none."""
+    path = path or shipped()
+    try:
+        return Chart.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"There is no chart of circuits at {path} ({error}). Make it: python -m gatewright.dse.scnas.chart FILE.") from None
+
+
+def save(path: Path, chart: Chart) -> None:
+    """One entry a line; the file is written whole or not at all."""
+    lines = ",\n".join(f"  {entry.to_json()}" for entry in chart.entries)
+    files.write(path, f'{{\n "provenance": {json.dumps(chart.provenance)},\n "entries": [\n{lines}\n ]\n}}\n')
+
+
+def main(arguments: list[str]) -> None:
+    """Measure every circuit, and exact products of as many bits."""
+    operators = [operator_named(name) for name in EXACT] + list(circuits())
+    save(Path(arguments[0]) if arguments else shipped(), measure(operators, lambda text: print(text, file=sys.stderr, flush=True)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
