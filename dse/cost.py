@@ -10,22 +10,23 @@ from numpy.typing import NDArray
 
 from gatewright.dse import memories
 from gatewright.dse.events import dynamic
-from gatewright.dse.features import Features, Part
-from gatewright.dse.fit import Equations, Sample, UnitCosts, all_parts, dot, equations, fit, sample
+from gatewright.dse.features import Features, Part, unbuffered, units
+from gatewright.dse.fit import Equations, Sample, UnitCosts, dot, equations, fit, rest, sample
 from gatewright.dse.typical import NETWORK, Seen, typical
-from gatewright.dse.work import BASIS, Work, works
+from gatewright.dse.work import BASIS, Run, Work
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.errors import BadInput
 from gatewright.sim.measurement import Measurement, load, shipped
 from gatewright.sim.metrics import Metrics
 from gatewright.sim.technology import memories_of
 from gatewright.sw.activity import Activity
-from gatewright.sw.counts import Counts, count
+from gatewright.sw.counts import Counts
 from gatewright.sw.schedule import Schedule
 
 Floats = NDArray[np.float64]
 CLOCK_NS = 20.0
 REMEMBERED = 4096  # configurations whose unit costs are kept
+PLACE = {name: i for i, name in enumerate(BASIS)}
 INNER = {"lanes": "element", "encoder.activation": "activation_edge", "encoder.weight": "weight_edge", "source.activation": "source"}
 INNER |= {"source.weight": "source"}
 
@@ -65,6 +66,10 @@ class Priced:
     settled: Features
     glitches: Features
 
+    def standing_pj(self, clock_ns: float) -> float:
+        """Energy in pJ of a cycle in which nothing moves but the clock."""
+        return self.clock_pj + self.leakage_nw * clock_ns * memories.NW_NS_PJ
+
     @property
     def dynamic(self) -> Features:
         """pJ by event, glitches included."""
@@ -86,21 +91,37 @@ class Compiled:
     settled: Floats
 
 
-def compiled(priced: Sequence[Priced], config: AcceleratorConfig, operator: Operator, clock_ns: float, activity: Activity) -> Compiled:
-    """What each of the layer's numbers costs in each part. `clock_ns` is the time in which a cycle leaks."""
-    place = {name: i for i, name in enumerate(BASIS)}
+@dataclass(frozen=True, eq=False)
+class Moving:
+    """The part of `Compiled` that all sizes of buffers share, which is all but the cycles' column. `merge`: parts to kinds of block."""
+
+    keys: tuple[str, ...]
+    by_part: Floats
+    glitches: Floats
+    blocks: tuple[str, ...]
+    merge: Floats
+
+
+def moving(priced: Sequence[Priced], config: AcceleratorConfig, operator: Operator, activity: Activity) -> Moving:
+    """What each of the layer's numbers costs in each part by what moves."""
     by_part, glitches = np.zeros((2, len(priced), len(BASIS)))
     for row, moved, item in zip(by_part, glitches, priced, strict=True):
-        row[place["cycles"]] += item.clock_pj + item.leakage_nw * clock_ns * memories.NW_NS_PJ
         for feature, numbers in dynamic(config, item.part, operator, activity).items():
             settled, glitch = item.settled.get(feature, 0.0), item.glitches.get(feature, 0.0)
-            for name, times in numbers.items():
-                row[place[name]] += times * (settled + glitch)
-                moved[place[name]] += times * glitch
+            if settled or glitch:
+                for name, times in numbers.items():
+                    row[PLACE[name]] += times * (settled + glitch)
+                    moved[PLACE[name]] += times * glitch
     blocks = tuple(dict.fromkeys(item.block for item in priced))
     merge = np.array([[item.block == block for item in priced] for block in blocks], dtype=float)
-    keys = tuple(item.part.key for item in priced)
-    return Compiled(keys, by_part, blocks, merge @ by_part, by_part.sum(axis=0), by_part - glitches)
+    return Moving(tuple(item.part.key for item in priced), by_part, glitches, blocks, merge)
+
+
+def compiled(moved: Moving, standing: Floats) -> Compiled:
+    """What each of the layer's numbers costs in each part. `standing`: pJ of each part in a cycle, whatever moves."""
+    by_part = moved.by_part.copy()
+    by_part[:, PLACE["cycles"]] += standing
+    return Compiled(moved.keys, by_part, moved.blocks, moved.merge @ by_part, by_part.sum(axis=0), by_part - moved.glitches)
 
 
 class CostModel:
@@ -118,8 +139,12 @@ class CostModel:
         self.samples: list[Sample] = [sample(m) for m in measurements]
         self.equations: list[Equations] = [equations(item) for item in self.samples]
         self.costs: dict[str, UnitCosts] = fit(self.equations)
+        self._forget()
+
+    def _forget(self) -> None:
         self._priced: dict[AcceleratorConfig, tuple[Priced, ...]] = {}
-        self._matrices: dict[tuple[AcceleratorConfig, Operator, float, Activity], Compiled] = {}
+        self._unbuffered: dict[AcceleratorConfig, tuple[Priced, ...]] = {}
+        self._moving: dict[tuple[AcceleratorConfig, Operator, Activity], Moving] = {}
         self._typical: dict[tuple[Operator, int, float], tuple[Activity, str]] = {}
 
     @classmethod
@@ -156,7 +181,7 @@ class CostModel:
         model.samples = self.samples[:i] + self.samples[i + 1 :]
         model.equations = self.equations[:i] + self.equations[i + 1 :]
         model.costs = fit(model.equations)
-        model._priced, model._matrices, model._typical = {}, {}, {}
+        model._forget()
         return model
 
     def priced(self, config: AcceleratorConfig) -> tuple[Priced, ...]:
@@ -164,8 +189,16 @@ class CostModel:
         if config not in self._priced:
             if len(self._priced) > REMEMBERED:
                 self._priced.clear()
-            self._priced[config] = tuple(self._price(part) for part in all_parts(config))
+            self._priced[config] = (*map(self._price, units(config)), *self._rest(unbuffered(config)))
         return self._priced[config]
+
+    def _rest(self, config: AcceleratorConfig) -> tuple[Priced, ...]:
+        """The parts that do not depend on the buffers' sizes."""
+        if config not in self._unbuffered:
+            if len(self._unbuffered) > REMEMBERED:
+                self._unbuffered.clear()
+            self._unbuffered[config] = tuple(map(self._price, rest(config)))
+        return self._unbuffered[config]
 
     def check_operators(self, operators: Iterable[Operator]) -> None:
         """Raises BadInput, naming it, for an operator whose circuits no measurement tells about: a search would leave it out unsaid."""
@@ -224,32 +257,54 @@ class CostModel:
         ]
         return [Seen(*pair) for pair in found]
 
-    def compiled(self, config: AcceleratorConfig, work: Work, clock_ns: float) -> "Compiled":
+    def compiled(self, config: AcceleratorConfig, work: Work, clock_ns: float) -> Compiled:
         """The matrix of a layer."""
+        return self._compiled(config, (work,), clock_ns)[0]
+
+    def _compiled(self, config: AcceleratorConfig, works: Sequence[Work], clock_ns: float) -> list[Compiled]:
+        priced, alike = self.priced(config), unbuffered(config)
+        standing = np.array([item.standing_pj(clock_ns) for item in priced])
+        return [compiled(self._moved(alike, priced, work), standing) for work in works]
+
+    def _moved(self, config: AcceleratorConfig, priced: Sequence[Priced], work: Work) -> Moving:
+        """Of a configuration as `unbuffered` gives it."""
         activity, _ = self.activity(work, config.operand_bits)
-        key = (config, work.operator, clock_ns, activity)
-        if key not in self._matrices:
-            if len(self._matrices) > REMEMBERED:
-                self._matrices.clear()
-            self._matrices[key] = compiled(self.priced(config), config, work.operator, clock_ns, activity)
-        return self._matrices[key]
+        key = (config, work.operator, activity)
+        if key not in self._moving:
+            if len(self._moving) > REMEMBERED:
+                self._moving.clear()
+            self._moving[key] = moving(priced, config, work.operator, activity)
+        return self._moving[key]
+
+    def energies(self, config: AcceleratorConfig, run: Run, clock_ns: float = CLOCK_NS) -> tuple[float, float]:
+        """Energy of the logic and of the on-chip memories in pJ, per image."""
+        rows = zip(self._compiled(config, run.works, clock_ns), run.works, strict=True)
+        return sum(sum(self._by_block(found, work, run.images)) for found, work in rows), self._memories_pj(config, run, clock_ns)
+
+    def _by_block(self, found: Compiled, work: Work, images: int) -> list[float]:
+        values: list[float] = (found.by_block @ np.array(work.basis) / images).tolist()
+        return values
+
+    def _memories_pj(self, config: AcceleratorConfig, run: Run, clock_ns: float) -> float:
+        layers = zip(run.accesses, run.counts, strict=True)
+        return sum(memories.energy_pj(config, accesses, n.cycles, clock_ns, self.memories) for accesses, n in layers) / run.images
 
     def predict(self, schedule: Schedule, clock_ns: float = CLOCK_NS, activities: Sequence[Activity] | None = None) -> Prediction:
         """Everything a schedule costs, per image. `activities`: of its layers, where the network is known (see `sw.activity`)."""
-        config, images = schedule.config, schedule.images
-        counts = count(schedule)
-        layers, memory_pj, settled, origins = [], 0.0, 0.0, []
-        for work, accesses in zip(works(schedule, counts, activities), memories.accesses(schedule, counts), strict=True):
-            found, basis = self.compiled(config, work, clock_ns), np.array(work.basis)
-            values = found.by_block @ basis / images
-            layers.append(dict(zip(found.blocks, values.tolist(), strict=True)))
-            settled += float((found.settled @ basis).sum()) / images
+        return self.bill(schedule.config, Run.of(schedule, activities), clock_ns)
+
+    def bill(self, config: AcceleratorConfig, run: Run, clock_ns: float = CLOCK_NS) -> Prediction:
+        """Everything a run costs on a configuration, per image."""
+        counts, images = run.counts, run.images
+        layers, settled, origins = [], 0.0, []
+        for found, work in zip(self._compiled(config, run.works, clock_ns), run.works, strict=True):
+            layers.append(dict(zip(found.blocks, self._by_block(found, work, images), strict=True)))
+            settled += float((found.settled @ np.array(work.basis)).sum()) / images
             origins.append(self.activity(work, config.operand_bits)[1])
-            memory_pj += memories.energy_pj(config, accesses, work.counts.cycles, clock_ns, self.memories)
         cycles, area = sum(n.cycles for n in counts), self.area(config)
         metrics = Metrics(
             energy_pj=sum(sum(by_block.values()) for by_block in layers),
-            memory_energy_pj=memory_pj / images,
+            memory_energy_pj=self._memories_pj(config, run, clock_ns),
             external_energy_pj=memories.external_pj(config, counts) / images,
             cycles=cycles / images,
             latency_ns=cycles * clock_ns,

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from gatewright.dse.cost import CostModel
 from gatewright.dse.mapper import Mapper
+from gatewright.dse.work import Run
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
@@ -104,12 +105,16 @@ def mapper(pricing: Pricing) -> Mapper:
     return Mapper(model, pricing.images, pricing.clock_ns, pricing.memories)
 
 
-def price(work: Workload, config: AcceleratorConfig, pricing: Pricing) -> Outcome:
-    """The cheapest way found to run a network on an accelerator: buffers, mappings and predicted cost, as a trial not trained."""
-    chosen = mapper(pricing)
-    fitted = chosen.fitted(work, config) if pricing.fit_buffers else config
-    planned = chosen.schedule(work, fitted, chosen.map(work, config))
-    return Outcome(status="over_budget", config=fitted, mappings=planned.mappings, metrics=chosen.predict(planned).metrics)
+def price(work: Workload, config: AcceleratorConfig, pricing: Pricing, run: Run | None = None) -> Outcome:
+    """The cheapest way found to run a network on an accelerator: buffers, mappings and predicted cost, as a trial not trained.
+
+    run: what the network does on it, if that is known.
+    """
+    planner = mapper(pricing)
+    run = run or planner.run(work, config)
+    fitted, run = planner.fitted(work, config, run) if pricing.fit_buffers else (config, run)
+    metrics = planner.model.bill(fitted, run, pricing.clock_ns).metrics
+    return Outcome(status="over_budget", config=fitted, mappings=planner.map(work, config), metrics=metrics)
 
 
 def cheapest(work: Workload, configs: tuple[AcceleratorConfig, ...], pricing: Pricing, budget: Budget) -> Outcome:
@@ -117,19 +122,20 @@ def cheapest(work: Workload, configs: tuple[AcceleratorConfig, ...], pricing: Pr
 
     Raises BadInput, with a rule that the last accelerator breaks, if the network runs on none.
     """
-    planner, rule = mapper(pricing), BadInput(f"There is no accelerator for {work.name}.")
-    found: list[tuple[bool, float, int, AcceleratorConfig]] = []
+    planner, rule, limits = mapper(pricing), BadInput(f"There is no accelerator for {work.name}."), budget.replace(energy_pj=None)
+    found: list[tuple[bool, float, int, AcceleratorConfig, Run]] = []
     for config in configs:
         try:
-            metrics = planner.predict(planner.schedule(work, config)).metrics
+            run = planner.run(work, config)
         except BadInput as error:
             rule = error
             continue
-        beyond = budget.replace(energy_pj=None).excess(metrics) is not None
-        found.append((beyond, metrics.with_memories(budget.memories), len(found), config))
+        metrics = planner.model.bill(config, run, pricing.clock_ns).metrics
+        found.append((limits.excess(metrics) is not None, metrics.with_memories(budget.memories), len(found), config, run))
     if not found:
         raise rule
-    return price(work, min(found)[-1], pricing)
+    _, _, _, best, run = min(found, key=lambda each: each[:3])
+    return price(work, best, pricing, run)
 
 
 def evaluate(task: Task) -> Outcome:

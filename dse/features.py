@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gatewright.dse.shape import Shape, shape
+from gatewright.dse.space import BUFFERS
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.datapath import Datapath
 from gatewright.hw.operators import circuit
@@ -15,6 +16,7 @@ from gatewright.hw.stochastic.numbers import Side, sequence
 from gatewright.hw.stochastic.sharing import PERIOD_BITS
 
 Features = Mapping[str, float]
+LEAST = 4  # words of any buffer
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,26 @@ class Part:
 
 @lru_cache(maxsize=4096)
 def parts(config: AcceleratorConfig) -> tuple[Part, ...]:
-    """Every part of a configuration's system."""
+    """Every part of a configuration's system: first the units, whose circuits depend on the buffers' sizes, then what does not."""
+    return (*units(config), *array(unbuffered(config)))
+
+
+def units(config: AcceleratorConfig) -> tuple[Part, ...]:
+    """The parts whose circuits depend on the buffers' sizes."""
+    return tuple(_units(shape(config)))
+
+
+@lru_cache(maxsize=4096)
+def array(config: AcceleratorConfig) -> tuple[Part, ...]:
+    """The parts whose circuits do not."""
     s = shape(config)
-    return (*_units(s), *_grid(s), *_lanes(s), *_streams(s))
+    return (*_grid(s), *_lanes(s), *_streams(s))
+
+
+@lru_cache(maxsize=4096)
+def unbuffered(config: AcceleratorConfig) -> AcceleratorConfig:
+    """What all configurations are equal to that differ in their buffers' sizes only."""
+    return config.model_copy(update=dict.fromkeys(BUFFERS, LEAST))
 
 
 def _units(s: Shape) -> list[Part]:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import nnls  # type: ignore[import-untyped]
 
 from gatewright.dse.events import GLITCHES, dynamic
-from gatewright.dse.features import Features, Part, parts
+from gatewright.dse.features import Features, Part, array, parts
 from gatewright.dse.work import BASIS, Work, works
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.errors import BadInput
@@ -57,6 +57,11 @@ def sample(measurement: Measurement) -> Sample:
 
 def all_parts(config: AcceleratorConfig) -> tuple[Part, ...]:
     return (*parts(config), MEMORY_PORT)
+
+
+def rest(config: AcceleratorConfig) -> tuple[Part, ...]:
+    """Those of all parts that do not depend on the buffers' sizes."""
+    return (*array(config), MEMORY_PORT)
 
 
 @dataclass

@@ -15,8 +15,9 @@ from pydantic import model_validator
 from gatewright.dse import memories
 from gatewright.dse.batch import Batch, Integers, mapping_of
 from gatewright.dse.cost import CostModel, Floats, Prediction
+from gatewright.dse.features import LEAST
 from gatewright.dse.space import BUFFERS
-from gatewright.dse.work import Work
+from gatewright.dse.work import Run, Work
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.errors import BadInput
 from gatewright.sw.activity import Activity
@@ -29,6 +30,8 @@ FIRST, MOST = 32, 4096  # mappings evaluated at a time, in the beginning and at 
 READER = "reader"
 SHAPE = {"name": "layer", "inputs": (), "output": "", "unit_weights": False, "relu": False}  # what else a layer has decides its mapping
 Objective = Literal["energy", "latency", "edp"]
+LOADED = ("weight_words", "activation_words")  # buffers whose loads wait for the grid where two do not find room
+Waits = tuple[bool, ...]  # of each layer and each of `LOADED`; buffers' sizes change nothing else of what a layer does
 
 
 @dataclass(frozen=True)
@@ -142,22 +145,39 @@ class Mapper:
             energy += self.memories * memories.energy_pj(config, accesses, counts[0].cycles, self.clock_ns, self.model.memories)
         return energy, counts[0].cycles
 
-    def fitted(self, work: Workload, config: AcceleratorConfig) -> AcceleratorConfig:
-        """The configuration with every buffer as small as its mappings allow without more energy, memories counted."""
+    def run(self, work: Workload, config: AcceleratorConfig) -> Run:
+        """What the whole network does, with mappings of its choice."""
+        return Run.of(self.schedule(work, config))
+
+    def fitted(self, work: Workload, config: AcceleratorConfig, run: Run | None = None) -> tuple[AcceleratorConfig, Run]:
+        """The configuration with every buffer as small as its mappings allow without more energy, memories counted; and its run.
+
+        run: on the configuration, if it is known. Counts are made again only where a buffer becomes so small that loads wait.
+        """
         chosen = self.map(work, config)
+        words = [tiling(work, config, mapping, self.images, i).least_words for i, mapping in enumerate(chosen)]
+
+        def waits(candidate: AcceleratorConfig) -> Waits:
+            halves = {name: getattr(candidate, name) // 2 for name in LOADED}
+            return tuple(each[name] > half for each in words for name, half in halves.items())
+
+        runs: dict[Waits, Run] = {} if run is None else {waits(config): run}
 
         def energy(candidate: AcceleratorConfig) -> float:
-            return self.predict(self.schedule(work, candidate, chosen)).metrics.with_memories(max(1.0, self.memories))
+            if (key := waits(candidate)) not in runs:
+                runs[key] = Run.of(self.schedule(work, candidate, chosen))
+            logic, memory = self.model.energies(candidate, runs[key], self.clock_ns)
+            return logic + max(1.0, self.memories) * memory
 
         least = energy(config)
         for name in BUFFERS:
-            while getattr(config, name) > 4:
-                smaller = config.replace(**{name: getattr(config, name) // 2})
-                tilings = (tiling(work, smaller, mapping, self.images, i) for i, mapping in enumerate(chosen))
-                if any(t.broken_rule() for t in tilings) or (cost := energy(smaller)) > least:
+            least_words = max(LEAST, *(each[name] for each in words))
+            while (size := getattr(config, name) // 2) >= least_words:
+                smaller = config.model_copy(update={name: size})
+                if (cost := energy(smaller)) > least:
                     break
                 config, least = smaller, cost
-        return config
+        return config, runs[waits(config)]
 
 
 class Alone(Workload):

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gatewright.dse.memories import Accesses, accesses
 from gatewright.hw.config import AcceleratorConfig, Operator
 from gatewright.hw.instructions import OutputMode
 from gatewright.sw.activity import Activity
-from gatewright.sw.counts import Counts
+from gatewright.sw.counts import Counts, count
 from gatewright.sw.layers import Context, Layer
 from gatewright.sw.mapping import Mapping, Tiling
 from gatewright.sw.schedule import Schedule
@@ -104,3 +105,19 @@ def works(schedule: Schedule, counts: Sequence[Counts], activities: Sequence[Act
     known = activities or [None] * len(work.layers)
     rows = enumerate(zip(work.layers, counts, known, strict=True))
     return tuple(Work.of(layer, n, config, work.context(i), activity) for i, (layer, n, activity) in rows)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a schedule does, by layer, over all `images`: the same on all buffers that make it wait in the same places."""
+
+    works: tuple[Work, ...]
+    counts: tuple[Counts, ...]
+    accesses: tuple[Accesses, ...]
+    images: int
+
+    @classmethod
+    def of(cls, schedule: Schedule, activities: Sequence[Activity | None] | None = None) -> "Run":
+        """`activities`: of its layers, where the network is known."""
+        counts = count(schedule)
+        return cls(works(schedule, counts, activities), counts, accesses(schedule, counts), schedule.images)

@@ -291,6 +291,16 @@ class Tiling:
         return next((message for legal, message in checks if not legal), None)
 
     @property
+    def least_words(self) -> dict[str, int]:
+        """The sizes of buffers below which `mapping_rule` is broken; a power of two that is no less keeps it."""
+        return {
+            "activation_words": self.window_words,
+            "weight_words": self.weight_rows,
+            "output_words": 2 * self.output_rows,
+            "parameter_words": 2 * self.mapping.channels,
+        }
+
+    @property
     def output_alignment(self) -> bool:
         m = self.mapping
         return m.channels >= self.channel_groups or m.channels * self.group_span * self.config.cols % self.config.operand_bits == 0

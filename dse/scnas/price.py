@@ -40,7 +40,7 @@ def grids(work: Workload, plan: Plan) -> tuple[AcceleratorConfig, ...]:
 
 
 def bill(architecture: Architecture, plan: Plan, pricing: Pricing) -> Outcome:
-    """A network on its cheapest accelerator of a plan, by the calibrated model: not trained. Status `impossible` with the rule: none runs it.
+    """A network on its cheapest accelerator of a plan, by the calibrated model, not trained; `impossible`, with the rule: it runs on none.
 
     Of floating point no accelerator: see `floating_bill`.
     """
@@ -63,7 +63,8 @@ def floating_bill(architecture: Architecture, plan: Plan, pricing: Pricing) -> O
     operator = architecture.operators[0]
     work = workload(architecture.replace(operators=(REFERENCE,)))
     base = cheapest(work, grids(work, plan), pricing, Budget())
-    assert base.config is not None and base.metrics is not None
+    assert base.config
+    assert base.metrics
     unit, wider = _units(pricing.technology)[operator.name], operator.activation_bits / REFERENCE.activation_bits
     products = sum(layer.products for layer in work.layers)
     units = base.config.rows * base.config.cols * base.config.lanes(REFERENCE)

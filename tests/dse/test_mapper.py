@@ -7,6 +7,7 @@ import pytest
 from gatewright.dse.batch import Batch
 from gatewright.dse.cost import CostModel
 from gatewright.dse.mapper import Certified, Mapper, Objective, alone
+from gatewright.dse.space import BUFFERS
 from gatewright.hw.config import AcceleratorConfig, Operator, binary_weight, integer, xnor
 from gatewright.hw.errors import BadInput
 from gatewright.sw.counts import count
@@ -166,12 +167,39 @@ def test_a_layer_alone_counts_as_a_networks_first(model: CostModel) -> None:
 def test_fitted_buffers_hold_the_tiles_and_cost_no_more(model: CostModel) -> None:
     network = Architecture(family="vgg", channels=1, height=8, width=8, widths=(6, 8), operators=(I8, X, I4), pool_after=(0,))
     work, mapper = workload(network), Mapper(model)
-    fitted = mapper.fitted(work, CONFIGS[1])
+    fitted, run = mapper.fitted(work, CONFIGS[1])
     chosen = mapper.map(work, CONFIGS[1])
     before, after = (mapper.predict(mapper.schedule(work, config, chosen)).metrics for config in (CONFIGS[1], fitted))
     assert after.with_memories() <= before.with_memories()
     assert after.memory_area_um2 < before.memory_area_um2
-    assert fitted == mapper.fitted(work, CONFIGS[1])
+    assert (fitted, run) == mapper.fitted(work, CONFIGS[1])
+
+
+@pytest.mark.parametrize("memories", [0.0, 2.0])
+@pytest.mark.parametrize("words", [64, 512])
+def test_fitted_buffers_are_those_of_whole_predictions(model: CostModel, memories: float, words: int) -> None:
+    network = Architecture(family="vgg", channels=3, height=12, width=12, widths=(8, 20), operators=(I8, I4, I8), pool_after=(0, 1))
+    work, mapper = workload(network), Mapper(model, memories=memories)
+    config = CONFIGS[1].replace(**dict.fromkeys(BUFFERS, words))
+    chosen = mapper.map(work, config)
+
+    def cost(candidate: AcceleratorConfig) -> float:
+        return mapper.predict(mapper.schedule(work, candidate, chosen)).metrics.with_memories(max(1.0, memories))
+
+    least = config
+    for name in BUFFERS:
+        while getattr(least, name) > 4:
+            smaller = least.replace(**{name: getattr(least, name) // 2})
+            try:
+                if cost(smaller) > cost(least):
+                    break
+            except BadInput:
+                break
+            least = smaller
+    fitted, run = mapper.fitted(work, config)
+    assert fitted == least
+    assert run.counts == count(mapper.schedule(work, fitted, chosen))
+    assert mapper.model.bill(fitted, run).metrics == mapper.predict(mapper.schedule(work, fitted, chosen)).metrics
 
 
 def test_no_mapping_names_the_layer_and_the_rule(model: CostModel) -> None:
