@@ -15,9 +15,12 @@ class Plan(Noun):
     widths: channels to choose from, for each convolution. kernels: sizes to choose from, for all of them. reference: index of the
     widths of the fixed network, which pure stochastic computing and the search of hardware alone take, with 3 x 3 kernels.
     budget: energy of the logic per image, as a part of what the reference network takes in 8-bit integers.
-    points: drawn by each search, of which at most `scored` are new networks within the budget, whose accuracy is estimated.
+    points: drawn by each search, until `scored` new networks within the budget had their accuracy estimated. halving: how much accuracy
+    halving the energy is worth to a search.
     shared: how the super-network is trained; `sample` training images. settled: training images whose statistics a candidate takes,
-    seen: validation images that estimate its accuracy. finalists: of each search, trained by `final`.
+    seen: validation images that estimate its accuracy. finalists: of each search, trained by `final`: the best
+    of its scored networks where halving the energy is worth each of `halvings`. converted, pure: the circuits of pure stochastic
+    computing, the reference network in each of them, with weights trained in floating point, and trained in the circuits' arithmetic.
     gates: validation images side by side on a finalist's gates. verified: test images on the winner's Verilog.
     """
 
@@ -36,12 +39,15 @@ class Plan(Noun):
     budget: float = Field(default=1.0, gt=0)
     points: int = Field(ge=1)
     scored: int = Field(ge=1)
-    generation: int = Field(default=8, ge=1)
+    halving: float = Field(default=0.01, ge=0)
     shared: Recipe
     sample: int | None = None
     settled: int = Field(default=512, ge=32)
     seen: int = Field(default=1000, ge=1)
-    finalists: int = Field(default=2, ge=1)
+    finalists: int = Field(default=3, ge=1)
+    halvings: tuple[float, ...] = (0.0, 0.01, 0.03)
+    converted: tuple[str, ...] = ()
+    pure: tuple[str, ...] = ()
     final: Recipe
     gates: int = Field(default=64, ge=1, le=512)
     verified: int = Field(default=300, ge=1)
@@ -73,6 +79,7 @@ class Plan(Noun):
         )
 
 
+CONVENTIONAL = tuple(f"sc_{streams}{length}_8" for streams in ("sign_magnitude_sobol", "bipolar_lfsr") for length in (8, 16, 32, 64, 256))
 QUICK = Plan(
     name="quick",
     data=Data(dataset="digits"),
@@ -87,6 +94,8 @@ QUICK = Plan(
     seen=300,
     final=Recipe(epochs=24),
     verified=300,
+    converted=CONVENTIONAL,
+    pure=("sc_sign_magnitude_sobol16_8",),
 )
 FULL = Plan(
     name="full",
@@ -103,5 +112,7 @@ FULL = Plan(
     final=Recipe(epochs=5, batch=64, learning_rate=0.01, margin=4, mirror=True),
     gates=8,
     verified=10,
+    converted=CONVENTIONAL,
+    pure=("sc_sign_magnitude_sobol16_8",),
 )
 PLANS = {plan.name: plan for plan in (QUICK, FULL)}

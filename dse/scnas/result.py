@@ -13,7 +13,7 @@ from gatewright.sw.mapping import Mapping
 from gatewright.sw.models import Architecture
 
 Kind = Literal["stochastic", "integer", "float"]
-Status = Literal["scored", "over_budget", "over_number", "impossible", "repeated"]
+Status = Literal["scored", "over_budget", "impossible", "repeated"]
 
 
 class Step(Noun):
@@ -25,9 +25,9 @@ class Step(Noun):
 
 
 class Point(Noun):
-    """A network that a search drew. Energies in pJ per image, None where it runs on no accelerator. `estimate`: accuracy with shared weights.
+    """A network that a search drew. Energies in pJ per image, None where it runs on no accelerator.
 
-    Not evaluated where its energy is above the budget (`over_budget`), or the search had evaluated its number of networks (`over_number`).
+    `estimate`: accuracy with shared weights, of networks within the budget; `repeated` is one that the search had drawn before.
     """
 
     number: int

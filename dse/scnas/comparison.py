@@ -1,0 +1,144 @@
+"""The claims of SC-NAS beside what a reproduction measured, and where streams stand against integers."""
+
+from collections.abc import Sequence
+
+from gatewright.dse.claims import Claim
+from gatewright.dse.scnas.methods import PURE, SCNAS
+from gatewright.dse.scnas.result import Design, Search, Step
+
+ENERGY, POINTS, EVALUATIONS = 7.0, 3.8, 8.6e19  # the paper's abstract
+FLOATING = {"fp32": "FP32", "fp16": "FP16"}
+INTEGERS = {"int8": "INT8", "int4": "INT4"}
+
+
+def winner(designs: Sequence[Design]) -> int:
+    """The stochastic design that the claims are about, by validation accuracy and predicted energy.
+
+    That of least energy that is no less accurate than the most accurate in 8-bit integers, else the most accurate.
+    """
+    mine = [i for i, d in enumerate(designs) if d.method == SCNAS]
+    floor = max((d.validation.value for d in designs if d.method == "int8"), default=0.0)
+    enough = [i for i in mine if designs[i].validation.value >= floor]
+    if enough:
+        return min(enough, key=lambda i: designs[i].metrics.energy_pj)
+    return min(mine, key=lambda i: (-designs[i].validation.value, designs[i].metrics.energy_pj))
+
+
+def rival(designs: Sequence[Design], method: str, against: Design) -> Design | None:
+    """A method's design of least energy that is no less accurate on validation images, else its most accurate one."""
+    theirs = [d for d in designs if d.method == method]
+    enough = [d for d in theirs if d.validation.value >= against.validation.value]
+    if enough:
+        return min(enough, key=lambda d: d.metrics.energy_pj)
+    return max(theirs, key=lambda d: (d.validation.value, -d.metrics.energy_pj), default=None)
+
+
+def rivals(designs: Sequence[Design], best: Design) -> list[Design]:
+    """The integer designs that the winner is set beside."""
+    return [d for name in INTEGERS if (d := rival(designs, name, best)) is not None]
+
+
+def claims(designs: Sequence[Design], best: Design, searches: Sequence[Search], steps: Sequence[Step]) -> tuple[Claim, ...]:
+    """The paper's claims, then our own comparisons with integers. Energies are measured on gates where both are, else predicted."""
+    found = []
+    for method, name in FLOATING.items():
+        other = rival(designs, method, best)
+        ratio = other and ratio_of(other, best)
+        note = f"{_accuracies(best, other)}; {name}: multiply-add units alone, as measured; streams: all logic" if other else ""
+        found.append(
+            Claim(
+                name=f"energy of FP-NAS ({name}) over that of SC-NAS",
+                paper=ENERGY,
+                measured=ratio,
+                unit="times",
+                holds=bool(ratio and ratio >= ENERGY),
+                note=note,
+            )
+        )
+    found.append(_points(designs, best))
+    found.append(_evaluations(searches, steps))
+    for method, name in INTEGERS.items():
+        if other := rival(designs, method, best):
+            found += _beside(other, best, name)
+    return tuple(found)
+
+
+def _points(designs: Sequence[Design], best: Design) -> Claim:
+    """Points of accuracy above pure stochastic computing at no more energy."""
+    pure = [d for d in designs if d.method == PURE and d.converted]
+    allowed = [d for d in pure if d.metrics.energy_pj <= best.metrics.energy_pj]
+    other = max(allowed or pure, key=lambda d: (d.validation.value, -d.metrics.energy_pj), default=None)
+    if not allowed and pure:
+        other = min(pure, key=lambda d: d.metrics.energy_pj)
+    points = None if other is None else 100 * (best.test.value - other.test.value)
+    note = ""
+    if other is not None:
+        more = (
+            "at no more energy" if allowed else f"none takes as little energy; the cheapest takes {ratio_of(other, best):.2f} times as much"
+        )
+        note = f"{other.label}, {more}: {_accuracies(best, other)}"
+    return Claim(
+        name="accuracy above pure stochastic computing",
+        paper=POINTS,
+        measured=points,
+        unit="points",
+        holds=points is not None and points > POINTS,
+        note=note,
+    )
+
+
+def _evaluations(searches: Sequence[Search], steps: Sequence[Step]) -> Claim:
+    """How many times fewer networks were evaluated than the whole space holds."""
+    mine = next(search for search in searches if search.method == SCNAS)
+    scored = mine.count("scored")
+    fewer = steps[0].size / scored if scored else None
+    return Claim(
+        name="networks of the whole space for each that was evaluated",
+        paper=EVALUATIONS,
+        measured=fewer,
+        unit="times",
+        holds=bool(fewer and fewer >= EVALUATIONS),
+        note=f"{steps[0].size:.2g} networks with their circuits, {steps[-1].size:.2g} after contraction; {scored} evaluated. "
+        "It counts choices, and grows with every layer and option",
+    )
+
+
+def _beside(other: Design, best: Design, name: str) -> list[Claim]:
+    """Energy of an integer design over the winner's: of the logic, and with memories at each cost."""
+    same = both_measured(other, best)
+    how = "measured on gates" if same else "predicted"
+    found = []
+    for factor, words in ((0.0, "logic"), (0.5, "with memories at half their cited cost"), (1.0, "with memories"), (2.0, "at twice")):
+        ratio = ratio_of(other, best, factor)
+        found.append(
+            Claim(
+                name=f"energy of {name} NAS over that of SC-NAS, {words}",
+                paper=None,
+                measured=ratio,
+                unit="times",
+                holds=ratio >= 1,
+                note=f"{how}; {_accuracies(best, other)}",
+            )
+        )
+    return found
+
+
+def both_measured(one: Design, other: Design) -> bool:
+    """Whether both have run on their gates."""
+    return one.measured is not None and other.measured is not None
+
+
+def ratio_of(other: Design, best: Design, memories: float = 0.0) -> float:
+    """Energy of a design over another's; measured if both are. Floating point's is its units' alone."""
+    theirs, mine = (other.measured, best.measured) if both_measured(other, best) else (other.metrics, best.metrics)
+    if other.kind == "float" and best.measured is not None:
+        theirs, mine = other.metrics, best.measured
+    assert theirs is not None
+    assert mine is not None
+    return theirs.with_memories(memories) / mine.with_memories(memories)
+
+
+def _accuracies(best: Design, other: Design) -> str:
+    enough = other.validation.value >= best.validation.value
+    short = "" if enough else ", which is less accurate on validation images: none was as accurate"
+    return f"test {best.test} against {other.test}{short}"

