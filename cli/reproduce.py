@@ -127,12 +127,10 @@ def table(folder: Path, result: "Result", seconds: float) -> Group:
     from gatewright.dse.words import accelerator_words, network_words
 
     designs, best = rows(result), result.designs[result.winner]
-    shown = Table(
-        box=None, pad_edge=False, title="nJ an image: of the logic predicted, on gates, and with memories once", title_justify="left"
-    )
-    for heading in ("method", "network", "operators"):
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("design", "convolutions", "circuits"):
         shown.add_column(heading, overflow="fold")
-    for heading in ("test accuracy", "95%", "predicted", "gates", "memories", "mm2", "cycles"):
+    for heading in ("test, 95%", "nJ predicted", "on gates", "with memories", "mm2", "cycles"):
         shown.add_column(heading, justify="right", no_wrap=True)
     for row in designs:
         shown.add_row(*_cells(row), style="bold" if row.winner else None)
@@ -156,16 +154,15 @@ def table(folder: Path, result: "Result", seconds: float) -> Group:
 def _cells(row: "Row") -> tuple[str, ...]:
     """A design's line."""
     known = row.best
-    operators = [*dict.fromkeys(row.operators.values())]
+    test = row.accuracy
     return (
         row.label,
         row.network,
-        ", ".join(row.operators.values() if len(operators) > 1 else operators),
-        f"{100 * row.accuracy.value:.1f}%",
-        f"{100 * row.accuracy.low:.1f}..{100 * row.accuracy.high:.1f}%",
-        f"{row.predicted.energy_pj / 1e3:,.1f}",
+        row.circuits,
+        f"{100 * test.value:.1f}% ({100 * test.low:.1f}..{100 * test.high:.1f})",
+        f"{'>= ' if row.bound else ''}{row.predicted.energy_pj / 1e3:,.1f}",
         f"{row.measured.energy_pj / 1e3:,.1f}" if row.measured else "",
-        f"{known.with_memories_pj['once'] / 1e3:,.1f}" if known.with_memories_pj else "",
-        f"{known.area_um2 / 1e6:.3f}" if known.area_um2 else "",
-        f"{known.cycles:,.0f}" if known.cycles else "",
+        f"{known.with_memories_pj['once'] / 1e3:,.1f}",
+        f"{known.area_um2 / 1e6:.3f}",
+        f"{known.cycles:,.0f}",
     )

@@ -35,7 +35,8 @@ def _missed(rows: Sequence[Row]) -> str:
     return ", ".join(missed)
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+    """Markdown; `left` columns are aligned there, the others to the right."""
     ruler = ["---"] * left + ["---:"] * (len(headings) - left)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (headings, ruler, *rows))
 
@@ -58,7 +59,7 @@ def _summary(errors: HeldOut) -> str:
         for kind, name in (("area", "area_error"), ("energy", "energy_error"), ("energy without glitches", "settled_error"))
     ]
     rows.append(("layers with wrong cycles", "", "0", str(errors.cycles_wrong), ""))
-    return _table(("what", "of", "target", "mean", "worst"), rows, left=2)
+    return table(("what", "of", "target", "mean", "worst"), rows, left=2)
 
 
 def _operators(errors: HeldOut) -> str:
@@ -68,7 +69,7 @@ def _operators(errors: HeldOut) -> str:
         where = max(found, key=lambda row: abs(row.energy_error or 0.0)).name
         energy, settled = _pair(found, "energy_error"), _pair(found, "settled_error")
         rows.append((f"`{name}`", _missed(found), str(len(found)), *_pair(found, "area_error"), *energy, where, *settled))
-    return _table(headings, rows, left=2)
+    return table(headings, rows, left=2)
 
 
 def _families(errors: HeldOut) -> str:
@@ -78,7 +79,7 @@ def _families(errors: HeldOut) -> str:
     for name, found in families.items():
         pairs = (_pair(found, kind) for kind in ("area_error", "energy_error", "settled_error"))
         rows.append((name, str(len(found)), f"{share(found, errors.whole):.1%}", *(cell for pair in pairs for cell in pair)))
-    return _table(headings, rows)
+    return table(headings, rows)
 
 
 def main(arguments: list[str]) -> None:

@@ -1,183 +1,25 @@
-"""The plots of a reproduction: `*_info` gives the numbers, `*_plot` draws them."""
+"""The plots of a reproduction beside its fronts: `*_info` gives the numbers, `*_plot` draws them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import log10
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from gatewright.dse.plots import ACCENT, GRID, INK, LOGARITHMIC, style
-from gatewright.dse.scnas.result import Design, Kind, Result, Search, Status
-from gatewright.dse.scnas.tables import STATUSES, network_words
-from gatewright.dse.words import operators_words
+from gatewright.dse.scnas.chart import Chart
+from gatewright.dse.scnas.front import PALETTES, method_colours
+from gatewright.dse.scnas.result import Result, Search, Status
+from gatewright.dse.scnas.tables import STATUSES
+from gatewright.hw.names import operator_named
 
-PALETTES: dict[Kind, tuple[str, ...]] = {
-    "stochastic": ("#2d9a78", "#b4436c", "#d98324", "#6b7a1f", "#7a5ea8", "#b58a5a", "#3fb5c4"),
-    "integer": ("#2f6fab", "#4aa3e0", "#1b3f73"),
-    "float": ("#1c2733", "#8d99a6", "#5b6875"),
-}
 ENDINGS: dict[Status, tuple[str, str]] = {
     "scored": ("accuracy estimated", "#2d9a78"),
     "over_budget": ("over the budget: not evaluated", "#d98324"),
     "impossible": ("runs on no accelerator", "#c2362f"),
     "repeated": ("drawn before", "#c9d2da"),
 }
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A design: nJ per image, on gates if `measured`, else predicted; percent of test images, with the 95% interval."""
-
-    energy_nj: float
-    accuracy: float
-    low: float
-    high: float
-    measured: bool
-    winner: bool
-    text: str
-
-
-@dataclass(frozen=True)
-class Cloud:
-    """A method: nJ per image and percent of validation images of every network it estimated, its designs, and which none of them beats."""
-
-    label: str
-    colour: str
-    energies_nj: tuple[float, ...]
-    estimates: tuple[float, ...]
-    designs: tuple[Mark, ...]
-    front: tuple[Mark, ...]
-
-
-@dataclass(frozen=True)
-class FrontInfo:
-    """Every method. `memories`: how many times their cited cost the on-chip memories count, 0 for the logic alone."""
-
-    memories: float
-    clouds: tuple[Cloud, ...]
-
-
-def front_info(result: Result, memories: float = 0.0) -> FrontInfo:
-    """Accuracy against energy. Floating point has the energy of its multiply-add units alone, whatever `memories` is."""
-    colours = method_colours(result)
-    clouds = []
-    for method, (label, colour) in colours.items():
-        scored = [p for s in result.searches if s.method == method for p in s.points if p.estimate is not None and p.energy_pj is not None]
-        mine = [_mark(d, memories, i == result.winner) for i, d in enumerate(result.designs) if d.method == method]
-        clouds.append(
-            Cloud(
-                label,
-                colour,
-                tuple(((p.energy_pj or 0.0) + memories * (p.memory_energy_pj or 0.0)) / 1e3 for p in scored),
-                tuple(100 * (p.estimate or 0.0) for p in scored),
-                tuple(mine),
-                tuple(pareto(mine)),
-            )
-        )
-    return FrontInfo(memories, tuple(clouds))
-
-
-def method_colours(result: Result) -> dict[str, tuple[str, str]]:
-    """A label and a colour for each method, in the order of the searches, then of the designs without one."""
-    kinds: dict[str, tuple[str, Kind]] = {search.method: (search.label, search.kind) for search in result.searches}
-    for design in result.designs:
-        kinds.setdefault(design.method, (design.label.partition(",")[0], design.kind))
-    taken = dict.fromkeys(PALETTES, 0)
-    found = {}
-    for method, (label, kind) in kinds.items():
-        found[method] = (label, PALETTES[kind][taken[kind] % len(PALETTES[kind])])
-        taken[kind] += 1
-    return found
-
-
-def _mark(design: Design, memories: float, winner: bool) -> Mark:
-    known = design.measured or design.metrics
-    text = f"{design.label}<br>{network_words(design.architecture)}<br>{operators_words(design.architecture)}"
-    test = design.test
-    energy = known.with_memories(memories) / 1e3
-    return Mark(energy, 100 * test.value, 100 * test.low, 100 * test.high, design.measured is not None, winner, text)
-
-
-def pareto(marks: Iterable[Mark]) -> list[Mark]:
-    """Designs that none beats in both energy and accuracy, by energy."""
-    found: list[Mark] = []
-    for mark in sorted(marks, key=lambda m: (m.energy_nj, -m.accuracy)):
-        if not found or mark.accuracy > found[-1].accuracy:
-            found.append(mark)
-    return found
-
-
-def front_plot(info: FrontInfo) -> go.Figure:
-    """Estimates faint, designs with their intervals (full where gates were measured, hollow where predicted), fronts as steps."""
-    figure = go.Figure()
-    for cloud in info.clouds:
-        figure.add_scatter(
-            x=cloud.energies_nj,
-            y=cloud.estimates,
-            mode="markers",
-            marker={"color": cloud.colour, "size": 4, "opacity": 0.28},
-            name=cloud.label,
-            legendgroup=cloud.label,
-            showlegend=False,
-            hoverinfo="skip",
-        )
-    for cloud in info.clouds:
-        figure.add_scatter(
-            x=[mark.energy_nj for mark in cloud.front],
-            y=[mark.accuracy for mark in cloud.front],
-            mode="lines",
-            line={"color": cloud.colour, "width": 1.6, "shape": "hv"},
-            name=cloud.label,
-            legendgroup=cloud.label,
-            showlegend=False,
-            hoverinfo="skip",
-        )
-        figure.add_scatter(
-            x=[mark.energy_nj for mark in cloud.designs],
-            y=[mark.accuracy for mark in cloud.designs],
-            error_y={
-                "type": "data",
-                "array": [mark.high - mark.accuracy for mark in cloud.designs],
-                "arrayminus": [mark.accuracy - mark.low for mark in cloud.designs],
-                "thickness": 1,
-                "width": 2,
-                "color": cloud.colour,
-            },
-            text=[mark.text for mark in cloud.designs],
-            mode="markers",
-            marker={
-                "color": [cloud.colour if mark.measured else "white" for mark in cloud.designs],
-                "size": 10,
-                "line": {"width": 2, "color": cloud.colour},
-            },
-            name=cloud.label,
-            legendgroup=cloud.label,
-            hovertemplate="%{text}<br>%{y:.2f}% at %{x:,.1f} nJ<extra></extra>",
-        )
-    best = [mark for cloud in info.clouds for mark in cloud.designs if mark.winner]
-    figure.add_scatter(
-        x=[mark.energy_nj for mark in best],
-        y=[mark.accuracy for mark in best],
-        mode="markers",
-        marker={"color": ACCENT, "size": 19, "symbol": "star-open", "line": {"width": 2}},
-        name="winner",
-        hoverinfo="skip",
-    )
-    what = f"energy with memories at {info.memories:g} x their cited cost" if info.memories else "energy of the logic"
-    style(figure, f"{what}, nJ an image (log scale; full marks: on gates, hollow: predicted)", "accuracy, %", 560)
-    figure.update_xaxes(LOGARITHMIC, tickvals=[n * 10**p for p in range(-3, 9) for n in (1, 2, 5)])
-    low, high = _window(info)
-    figure.update_yaxes(range=[low, high])
-    return figure
-
-
-def _window(info: FrontInfo) -> tuple[float, float]:
-    """From below the least accurate design's interval to above the best, so that poor estimates do not flatten the plot."""
-    marks = [mark for cloud in info.clouds for mark in cloud.front]
-    if not marks:
-        return 0.0, 100.0
-    low, high = min(mark.low for mark in marks), max(mark.high for mark in marks)
-    return max(-1.0, low - 0.1 * (high - low)), min(101.0, high + 0.05 * (high - low))
 
 
 @dataclass(frozen=True)
@@ -289,4 +131,78 @@ def skipped_plot(info: SkippedInfo) -> go.Figure:
     style(figure, "points drawn", "", 110 + 34 * len(info.labels))
     figure.update_layout(barmode="stack", bargap=0.3, legend_traceorder="normal")
     figure.update_yaxes(autorange="reversed", showgrid=False, gridcolor=GRID)
+    return figure
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """A stream circuit of the one-block chart: pJ per product, and what is left of a sum's error in standard deviations of the sums.
+
+    `kind`: coding and adder. `bits`: of an operand. `kept`: searches choose from it.
+    """
+
+    name: str
+    kind: str
+    bits: int
+    energy_pj: float
+    error: float
+    kept: bool
+
+
+@dataclass(frozen=True)
+class ChartInfo:
+    """Every circuit, and by operand bits what an exact product costs in pJ."""
+
+    circuits: tuple[Circuit, ...]
+    exact: dict[int, float]
+
+
+def chart_info(chart: Chart, kept: Collection[str]) -> ChartInfo:
+    """The circuits of a chart. kept: names of those that the contraction leaves."""
+    found, exact = [], {}
+    for entry in chart.entries:
+        operator = operator_named(entry.operator)
+        if operator.kind == "stochastic":
+            kind = f"{(operator.coding or '').replace('_', '-')}, {operator.adder} sum"
+            found.append(
+                Circuit(entry.operator, kind, operator.weight_bits, entry.energy_pj, entry.error, entry.operator in kept),
+            )
+        else:
+            exact[operator.weight_bits] = entry.energy_pj
+    return ChartInfo(tuple(found), exact)
+
+
+def chart_plot(info: ChartInfo) -> go.Figure:
+    """Error against energy, both logarithmic, for each width of operands: full marks are kept, hollow ones dropped."""
+    widths = sorted({c.bits for c in info.circuits})
+    exact = {bits: f" (dashed: exact products, {info.exact[bits]:.3g} pJ)" if bits in info.exact else "" for bits in widths}
+    figure = make_subplots(1, len(widths), subplot_titles=[f"{bits}-bit operands{exact[bits]}" for bits in widths], shared_yaxes=True)
+    style(figure, "pJ a product (log scale)", "", 480)
+    kinds, least = sorted({c.kind for c in info.circuits}), min((c.error for c in info.circuits if c.error), default=1.0)
+    for column, bits in enumerate(widths, start=1):
+        for kind, colour in zip(kinds, (*PALETTES["stochastic"], *PALETTES["integer"]), strict=False):
+            mine = [c for c in info.circuits if (c.kind, c.bits) == (kind, bits)]
+            figure.add_scatter(
+                x=[c.energy_pj for c in mine],
+                y=[max(c.error, least) for c in mine],  # no error at all has no place on a logarithmic axis
+                text=[f"{c.name}: error {c.error:.3g}" for c in mine],
+                mode="markers",
+                marker={
+                    "color": [colour if c.kept else "white" for c in mine],
+                    "size": [11 if c.kept else 7 for c in mine],
+                    "line": {"width": 1.4, "color": colour},
+                },
+                name=kind,
+                legendgroup=kind,
+                showlegend=column == 1,
+                hovertemplate="%{text}<br>%{x:.3g} pJ<extra></extra>",
+                row=1,
+                col=column,
+            )
+        if bits in info.exact:
+            figure.add_vline(info.exact[bits], line={"color": ACCENT, "width": 1, "dash": "dash"}, row=1, col=column)
+    figure.update_xaxes(LOGARITHMIC, tickvals=[n * 10**p for p in range(-3, 3) for n in (1, 2, 5)])
+    figure.update_yaxes(LOGARITHMIC, tickvals=[n * 10**p for p in range(-4, 2) for n in (1, 2, 5)])
+    figure.update_yaxes(title="error of a sum", col=1)
+    figure.update_layout(legend={"y": 1.1}, margin={"t": 90})
     return figure

@@ -5,12 +5,15 @@ from typing import Any
 
 from gatewright.dse.pages import figure, render
 from gatewright.dse.run import RECORD, REPORT, Run
+from gatewright.dse.scnas import chart as charts
+from gatewright.dse.scnas.contraction import circuits
 from gatewright.dse.scnas.folder import result_of
+from gatewright.dse.scnas.front import front_info, front_plot
 from gatewright.dse.scnas.plots import (
+    chart_info,
+    chart_plot,
     contraction_info,
     contraction_plot,
-    front_info,
-    front_plot,
     progress_info,
     progress_plot,
     skipped_info,
@@ -64,5 +67,6 @@ def _figures(result: Result) -> dict[str, Any]:
         "progress": progress_plot(progress_info(result)),
         "contraction": contraction_plot(contraction_info(result)),
         "skipped": skipped_plot(skipped_info(result)),
+        "chart": chart_plot(chart_info(charts.load(), circuits())),
     }
     return {"plots": {name: figure(plot, name) for name, plot in drawn.items()}}

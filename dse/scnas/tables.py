@@ -14,26 +14,30 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 class Costs(Noun):
-    """Cost of classifying an image, energy and area of the logic alone; None where a design is multiply-add units and nothing else.
+    """Cost of classifying an image, energy and area of the logic alone.
 
     `with_memories_pj`: the logic and on-chip memories at half, once and twice their cited cost.
     """
 
     energy_pj: float
-    with_memories_pj: dict[str, float] | None
-    area_um2: float | None
-    cycles: float | None
-    latency_ns: float | None
+    with_memories_pj: dict[str, float]
+    area_um2: float
+    cycles: float
+    latency_ns: float
 
 
 class Row(Noun):
-    """A design as it is shown. `network`: see `network_words`. `operators`: of each layer by its name. `accuracy`: of test images."""
+    """A design as it is shown. `network`: see `network_words`. `operators`: of each layer by its name. `accuracy`: of test images.
+
+    `bound`: the costs are those of multiply-add units and words moved, a lower bound, as floating point's are.
+    """
 
     method: str
     label: str
     kind: Kind
     winner: bool
     converted: bool
+    bound: bool
     network: str
     operators: dict[str, str]
     accuracy: Accuracy
@@ -43,6 +47,12 @@ class Row(Noun):
     cells: int | None
     images_on_rtl: int | None
     mismatches: int | None
+
+    @property
+    def circuits(self) -> str:
+        """The operators in short, once if all layers have one: `sobol8_4` are sign-magnitude streams of 8 bits from 4-bit operands."""
+        names = [name.removeprefix("sc_").removeprefix("sign_magnitude_") for name in self.operators.values()]
+        return ", ".join(names if len({*names}) > 1 else names[:1])
 
     @property
     def best(self) -> Costs:
@@ -63,6 +73,7 @@ class Standing(Noun):
     energy: str
     energy_pj: float
     stochastic: str | None
+    stochastic_network: str | None
     stochastic_accuracy: Accuracy | None
     stochastic_pj: float | None
     ratio: float | None
@@ -88,28 +99,22 @@ def _row(design: Design, winner: bool) -> Row:
         kind=design.kind,
         winner=winner,
         converted=design.converted,
+        bound=design.config is None,
         network=network_words(design.architecture),
         operators={name: operator.name for name, operator in by_layer(design.architecture)},
         accuracy=design.test,
         validation=design.validation,
-        predicted=_costs(design, design.metrics),
-        measured=_costs(design, design.measured) if design.measured else None,
+        predicted=_costs(design.metrics),
+        measured=_costs(design.measured) if design.measured else None,
         cells=design.cells,
         images_on_rtl=proven.images if proven else None,
         mismatches=proven.mismatches if proven else None,
     )
 
 
-def _costs(design: Design, metrics: Metrics) -> Costs:
-    if design.config is None:
-        return Costs(energy_pj=metrics.energy_pj, with_memories_pj=None, area_um2=None, cycles=None, latency_ns=None)
-    return Costs(
-        energy_pj=metrics.energy_pj,
-        with_memories_pj=with_memories(metrics.energy_pj, metrics.memory_energy_pj),
-        area_um2=metrics.area_um2,
-        cycles=metrics.cycles,
-        latency_ns=metrics.latency_ns,
-    )
+def _costs(metrics: Metrics) -> Costs:
+    figures = {name: getattr(metrics, name) for name in ("energy_pj", "area_um2", "cycles", "latency_ns")}
+    return Costs(**figures, with_memories_pj=with_memories(metrics.energy_pj, metrics.memory_energy_pj))
 
 
 def standings(result: Result) -> tuple[Standing, ...]:
@@ -133,6 +138,7 @@ def _standing(integer: Design, streams: list[Design], factor: float) -> Standing
         energy="with memories" if factor else "logic alone",
         energy_pj=energy(integer),
         stochastic=best.label if best else None,
+        stochastic_network=network_words(best.architecture) if best else None,
         stochastic_accuracy=best.test if best else None,
         stochastic_pj=energy(best) if best else None,
         ratio=energy(best) / energy(integer) if best else None,
@@ -165,10 +171,9 @@ def winner_words(row: Row) -> str:
     """A design in a sentence."""
     energy = f"{row.best.energy_pj / 1e3:,.1f} nJ an image for the logic ({'on gates' if row.measured else 'predicted'})"
     memories = row.best.with_memories_pj
-    more = ", ".join(f"{pj / 1e3:,.1f}" for pj in memories.values()) if memories else ""
-    with_memories = f", {more} with memories at {', '.join(memories)} their cited cost" if memories else ""
+    more = ", ".join(f"{pj / 1e3:,.1f}" for pj in memories.values())
     proof = f"; {row.images_on_rtl} test images on its Verilog, {row.mismatches} mismatches" if row.images_on_rtl is not None else ""
-    return f"{row.label}: {row.accuracy} of test images, {energy}{with_memories}{proof}"
+    return f"{row.label}: {row.accuracy} of test images, {energy}, {more} with memories at {', '.join(memories)} their cited cost{proof}"
 
 
 class SearchRow(Noun):

@@ -12,6 +12,7 @@ from gatewright.sw.accuracy import wilson
 from gatewright.sw.mapping import Mapping
 from gatewright.sw.models import Architecture
 
+PROVEN = Verified(images=300, mismatches=0, cycles_predicted=1200, cycles_simulated=(1200,))
 FIXED = QUICK.fixed(1, 8, 8, 10)
 SHORT, MIDDLE = stochastic(8, bits=4), stochastic(16, bits=4)
 METHODS: tuple[tuple[str, str, Kind, tuple[Operator, ...], float], ...] = (
@@ -117,5 +118,5 @@ def _design(
         converted=converted,
         measured=metrics(1.03 * energy, 1.1 * energy, measured=True) if proven else None,
         cells=51_234 if proven else None,
-        verified=Verified(images=300, mismatches=0, cycles_predicted=1200, cycles_simulated=(1200,)) if method == "scnas" and proven else None,
+        verified=PROVEN if method == "scnas" and proven else None,
     )
