@@ -165,7 +165,7 @@ class Explorer:
         how = self.config.measure
         self.listener.phase("Building and proving the winner", 4 if how.probes else 3)
         folder, network = self.run / WINNER, self.run / FINALISTS / f"trial-{best.trial}.safetensors"
-        prepare(best, self.pricing, network, folder)
+        prepare(network, best.config, best.mappings, self.pricing.images, folder)
         self.listener.advance()
         roomy = best.config.replace(**space.buffer_words(self.config))
         return prove(pool, folder, network, best, roomy, self.pricing, self.source, how, self.listener.advance)

@@ -13,7 +13,7 @@ from gatewright.dse.evaluate import Pricing, Source, mapper, moved
 from gatewright.dse.finalists import Finalist
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.noun import Noun
-from gatewright.sim.accelerator import measure
+from gatewright.sim.accelerator import Measured, measure
 from gatewright.sim.delivery import PROGRAM, VERILOG, deliver
 from gatewright.sim.metrics import Metrics
 from gatewright.sim.network import TOP
@@ -22,6 +22,7 @@ from gatewright.sim.technology import Technology, from_liberty, technology_named
 from gatewright.sim.verification import verify
 from gatewright.sw import checkpoint
 from gatewright.sw.data import Split, encode
+from gatewright.sw.mapping import Mapping
 from gatewright.sw.program import Program, lower
 
 
@@ -90,18 +91,17 @@ class Proof(Noun):
         return {name: getattr(self.predicted, name) / getattr(self.measured, name) - 1 for name in names}
 
 
-def prepare(finalist: Finalist, pricing: Pricing, network: Path, folder: Path) -> Program:
-    """Lower the network and write program, Verilog and memory image to `folder`."""
-    integers = checkpoint.load(network).export()
-    program = lower(integers, finalist.config, finalist.mappings, pricing.images)
-    deliver(folder, finalist.config, program)
+def prepare(network: Path, config: AcceleratorConfig, mappings: tuple[Mapping, ...], images: int, folder: Path) -> Program:
+    """Lower a trained network and write program, Verilog and memory image to `folder`; a run classifies `images`."""
+    program = lower(checkpoint.load(network).export(), config, mappings, images)
+    deliver(folder, config, program)
     return program
 
 
 def on_rtl(folder: Path, source: Source, images: int) -> Verified:
     """Simulate the Verilog in `folder` with its program on test images. Runs in a worker."""
     program, data = Program.load(folder / PROGRAM), source.load()
-    codes = _codes(program, data.test(), images, data.maximum)
+    codes = operands(program, data.test(), images, data.maximum)
     result = verify(program, codes, verilog=(folder / VERILOG).read_text())
     return Verified(
         images=result.images,
@@ -111,19 +111,27 @@ def on_rtl(folder: Path, source: Source, images: int) -> Verified:
     )
 
 
+def run_gates(folder: Path, source: Source, how: Measure) -> Measured:
+    """Synthesise the Verilog in `folder` and run its program with validation images on the gates, `how.images` batches side by side.
+
+    Raises Mismatch if a gate's result differs from the golden model's, or a cycle from the prediction.
+    """
+    program, data, process = Program.load(folder / PROGRAM), source.load(), technology(how)
+    images = program.schedule.images
+    streams = max(1, min(how.images, len(data.validation) // images))
+    codes = operands(program, data.validation, streams * images, data.maximum)
+    netlist = synthesise((folder / VERILOG).read_text(), TOP, process.liberty_files())
+    return measure(program, codes, process, how.clock_ns, netlist)
+
+
 def on_gates(folder: Path, finalist: Finalist, pricing: Pricing, source: Source, how: Measure) -> Proof:
     """Synthesise the Verilog in `folder` and run validation images on its gates, all compared with the golden model. Runs in a worker.
 
     The proof lacks the verification on RTL. Raises Mismatch if a gate's result or a cycle differs.
     """
-    program, data = Program.load(folder / PROGRAM), source.load()
-    process = technology(how)
-    netlist = synthesise((folder / VERILOG).read_text(), TOP, process.liberty_files())
-    streams = max(1, min(how.images, len(data.validation) // pricing.images))
-    codes = _codes(program, data.validation, streams * pricing.images, data.maximum)
-    measured = measure(program, codes, process, how.clock_ns, netlist)
-    planner = mapper(pricing)
-    predicted = planner.predict(program.schedule, moved(program.network, finalist.config, data))
+    measured = run_gates(folder, source, how)
+    program, streams, process, planner = measured.program, measured.streams, measured.technology, mapper(pricing)
+    predicted = planner.predict(program.schedule, moved(program.network, finalist.config, source.load()))
     layers = []
     for i, layer in enumerate(program.schedule.workload.layers):
         layers.append(
@@ -152,7 +160,7 @@ def on_gates(folder: Path, finalist: Finalist, pricing: Pricing, source: Source,
         calibrated_here=any(item.config == program.config for item in planner.model.samples),
         streams=streams,
         images=pricing.images,
-        cells=sum(len(cells) for cells in netlist.cells.values()),
+        cells=measured.netlist.size,
     )
 
 
@@ -208,5 +216,6 @@ def technology(how: Measure) -> Technology:
     return from_liberty(*how.liberty) if how.liberty else technology_named(how.technology)
 
 
-def _codes(program: Program, split: Split, images: int, maximum: int) -> np.ndarray:
+def operands(program: Program, split: Split, images: int, maximum: int) -> np.ndarray:
+    """The first images of a split as the program's first layer reads them, [images, C, H, W]."""
     return encode(program.network.layers[0].layer.operator, split.images[:images], maximum)
