@@ -12,23 +12,19 @@ import numpy as np
 
 from gatewright.dse.evaluate import Pricing, mapper, moved, price
 from gatewright.dse.finalists import fit_accumulators
-from gatewright.dse.prove import Verified
 from gatewright.dse.space import BUFFERS, operators
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
 from gatewright.hw.split import divisible
 from gatewright.sim.metrics import Metrics
-from gatewright.sim.network import simulate_in_turn
 from gatewright.sw.accuracy import Accuracy, wilson
 from gatewright.sw.activity import Activity
-from gatewright.sw.cascade import Passes, choose, logits, margins, passes
-from gatewright.sw.cycles import timing
-from gatewright.sw.data import Dataset, Split, encode
+from gatewright.sw.cascade import Passes, choose, logits, passes
+from gatewright.sw.data import Dataset
 from gatewright.sw.integer import IntegerNetwork
 from gatewright.sw.mapping import Mapping
 from gatewright.sw.models import Architecture
-from gatewright.sw.program import lower
 
 TRIED = 6  # pairs that are priced on their joint accelerators, of those that promise most
 
@@ -99,7 +95,8 @@ def best(
     """Of all pairs of networks (or those of `pairs`) the cascade of least expected energy that reaches an accuracy on validation images.
 
     wanted: as for `cascade`; None of several networks: the most accurate one's. Energy as `pricing` weighs memories. The pairs that promise
-    most by their costs alone are priced on joint accelerators.
+    most by their costs alone are priced on joint accelerators. Of all pairs those whose first network needs no second are left out. Raises
+    BadInput where no pair is left.
     """
     seen = [logits(member.network, images.validation, images.maximum) for member in members]
     labels = images.validation.labels
@@ -112,6 +109,9 @@ def best(
             chosen = choose(seen[i], seen[j], labels, wanted)
         except BadInput as error:
             rule = error
+            continue
+        if pairs is None and not chosen.second:
+            rule = BadInput("No pair of networks is needed: one of them alone reaches the accuracy wanted. Take it, or want more.")
             continue
         alone = expected(members[i].metrics, members[j].metrics, chosen.part)
         promising.append((alone.with_memories(pricing.memories), i, j, chosen))
@@ -205,25 +205,3 @@ def _grids(first: AcceleratorConfig, second: AcceleratorConfig, most: int) -> li
     common["accumulator_bits"] = max(first.accumulator_bits, second.accumulator_bits)
     ways = (False, True) if divisible(wanted) else (False,)
     return list(dict.fromkeys(grid.replace(**common, split=split) for grid in (first, second) for split in ways))
-
-
-def on_rtl(found: Cascade, pair: tuple[IntegerNetwork, IntegerNetwork], split: Split, maximum: int, verilog: str | None = None) -> Verified:
-    """Every image on the cascade's Verilog (or `verilog`), reset once: the first network's program, and the second's where it goes on.
-
-    Cycles are those of all images together.
-    """
-    stages = (found.first, found.second)
-    programs = [lower(network, found.config, stage.mappings) for network, stage in zip(pair, stages, strict=True)]
-    codes = [encode(network.layers[0].layer.operator, split.images, maximum) for network in pair]
-    golden = [logits(network, split, maximum) for network in pair]
-    on = margins(golden[0]) < found.threshold
-    turns = [(n, k) for n in range(len(split)) for k in (0, 1) if k == 0 or on[n]]
-    runs = simulate_in_turn([(programs[k], codes[k][n : n + 1]) for n, k in turns], verilog=verilog)
-    wrong, cycles = set[int](), 0
-    for (n, k), run in zip(turns, runs, strict=True):
-        given = run.outputs[len(pair[k].layers) - 1].reshape(-1)
-        cycles += int(run.cycles.sum())
-        if not np.array_equal(given, golden[k][n]):
-            wrong.add(n)
-    predicted = sum(timing(programs[k].schedule).cycles for _, k in turns)
-    return Verified(images=len(split), mismatches=len(wrong), cycles_predicted=predicted, cycles_simulated=(cycles,))

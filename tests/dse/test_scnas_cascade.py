@@ -9,12 +9,14 @@ import pytest
 
 from gatewright.dse.evaluate import Outcome, Pricing, known, mapper, price
 from gatewright.dse.finalists import fit_accumulators
-from gatewright.dse.scnas.cascade import Cascade, Member, best, cascade, expected, on_rtl
+from gatewright.dse.scnas.cascade import Cascade, Member, best, cascade, expected
+from gatewright.dse.scnas.in_turn import on_gates, on_rtl
 from gatewright.dse.space import BUFFERS
 from gatewright.hw.config import AcceleratorConfig, Operator, integer, stochastic
 from gatewright.hw.errors import BadInput
 from gatewright.sim.metrics import Metrics
 from gatewright.sim.network import Run
+from gatewright.sim.technology import ihp130
 from gatewright.sw import golden
 from gatewright.sw.cascade import choose, logits, margins
 from gatewright.sw.checkpoint import Recipe
@@ -154,6 +156,8 @@ def test_the_best_pair_is_the_cheapest_that_reaches_the_accuracy() -> None:
 def test_what_no_pair_reaches_is_refused() -> None:
     with pytest.raises(BadInput, match=r"1\.0100 is wanted"):
         best((member(CHEAP, 2), member(ACCURATE, 6)), images(), PRICING, MOST, 1.01)
+    with pytest.raises(BadInput, match="one of them alone reaches"):
+        best((member(CHEAP, 2), member(ACCURATE, 6)), images(), PRICING, MOST, 0.1)
     with pytest.raises(BadInput, match="two networks; got 1"):
         best((member(CHEAP, 2),), images(), PRICING, MOST)
 
@@ -174,11 +178,28 @@ def test_a_wrong_logit_of_either_pass_is_noticed(monkeypatch: pytest.MonkeyPatch
             runs.append(Run({len(program.network.layers) - 1: wrong}, np.array([timing(program.schedule).cycles]), 0, 0))
         return runs
 
-    monkeypatch.setattr("gatewright.dse.scnas.cascade.simulate_in_turn", simulate)
+    monkeypatch.setattr("gatewright.dse.scnas.in_turn.simulate_in_turn", simulate)
     assert on_rtl(found, pair, some, images().maximum).passed
     spoilt |= {0, int(on[-1]) + len(on)}  # the last image that goes on: its second pass, after the others' two and one each
     result = on_rtl(found, pair, some, images().maximum)
     assert (result.images, result.mismatches, result.passed) == (20, 2, False)
+
+
+def test_gates_without_an_image_that_goes_on_are_refused() -> None:
+    pair = (member(CHEAP, 2).network, member(ACCURATE, 6).network)
+    with pytest.raises(BadInput, match="None of 300 images goes on"):
+        on_gates(joined().replace(threshold=0), pair, images().validation, images().maximum, ihp130(), 20.0)
+
+
+@pytest.mark.thorough
+def test_both_programs_on_one_netlist() -> None:
+    """Measured energy of both passes, beside the prediction."""
+    found, pair = joined(), (member(CHEAP, 2).network, member(ACCURATE, 6).network)
+    measured = on_gates(found, pair, images().validation, images().maximum, ihp130(), PRICING.clock_ns, 16)
+    assert measured.origin == "measured"
+    assert measured.cycles == pytest.approx(found.metrics.cycles)
+    assert measured.energy_pj == pytest.approx(found.metrics.energy_pj, rel=0.4)
+    assert measured.area_um2 == pytest.approx(found.metrics.area_um2, rel=0.2)
 
 
 @pytest.mark.thorough
