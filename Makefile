@@ -12,13 +12,16 @@ TORCH := 2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup explore test thorough networks mutation regress bench accuracy boards lint format types imports formal verify lock wheel clean
+.PHONY: help setup explore scnas test thorough networks mutation regress bench accuracy boards lint format types imports formal verify lock wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 explore: $(VENV)/ready ## set up, then run the main job on handwritten digits
 	$(BIN)/gatewright explore examples/digits.toml
+
+scnas: $(VENV)/ready ## SC-NAS reproduced on handwritten digits, minutes (PLAN=--full: on CIFAR-10, hours)
+	$(BIN)/gatewright reproduce scnas $(PLAN)
 
 test: $(VENV)/ready-dev ## set up, then run the tests on two cores (TESTS=... for some of them)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope $(TESTS)
