@@ -165,8 +165,9 @@ def train_super(
 ) -> SuperNetwork:
     """Train all networks of a span together on `sample` training images (None: all). Same arguments, same weights, on one machine's CPU.
 
-    In each step the gradients of `drawn` networks and of the first of them at the span's widths and kernels are added (the sandwich rule
-    without its least network), all of the same images. progress: told the number of each epoch, from 1, and its mean loss.
+    In each step the gradients of `drawn` networks and of the first of them at the span's widths and kernels are added, all of the same
+    images (the sandwich rule without its least network; Yu and Huang, arXiv 1903.05134). The greatest one learns the labels; the others
+    also, with equal weight, what it makes of the images. progress: told the number of each epoch, from 1, and its mean loss.
     """
     device, chance = device_named(recipe.device), random.Random(recipe.seed)
     check_fit(span.greatest(draw(random.Random(recipe.seed))), dataset)
@@ -188,13 +189,14 @@ def train_super(
                     x = augment(x, recipe.margin, recipe.mirror, generator)
                 x, y = x.to(device).contiguous(memory_format=torch.channels_last), labels[chosen].to(device)
                 optimiser.zero_grad()
-                paths = [draw(chance) for _ in range(max(1, drawn))]
+                paths, taught = [draw(chance) for _ in range(max(1, drawn))], None
                 for path in (span.greatest(paths[0]), *paths[:drawn]):
                     with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-                        logits = shared(x, path)
-                    loss = F.cross_entropy(logits.float(), y)
-                    loss.backward()
+                        logits = shared(x, path).float()
+                    loss = F.cross_entropy(logits, y)
                     total += loss.item() * len(chosen) / len(labels) / (drawn + 1)
+                    (loss if taught is None else (loss + F.cross_entropy(logits, taught)) / 2).backward()
+                    taught = logits.detach().softmax(dim=1) if taught is None else taught
                 optimiser.step()
                 step += 1
         if progress:

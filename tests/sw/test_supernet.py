@@ -1,0 +1,137 @@
+"""Super-networks: what is taken out is a slice of what is shared; training with linear operators is exact; estimates are the integers'."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gatewright.hw.config import Operator, floating, integer, stochastic, xnor
+from gatewright.hw.errors import BadInput
+from gatewright.sw.accuracy import accuracy
+from gatewright.sw.checkpoint import Recipe
+from gatewright.sw.data import Dataset, digits, encode
+from gatewright.sw.float_network import float_accuracy, scaled
+from gatewright.sw.models import Architecture
+from gatewright.sw.modules import export
+from gatewright.sw.supernet import Span, SuperNetwork, coded, estimate, inherit, inherit_float, load, save, train_super
+
+SPAN = Span(channels=1, height=8, width=8, widths=(5, 7), kernels=(5, 3), pool_after=(0, 1))
+EIGHT, FOUR, STREAM = integer(8), integer(4), stochastic(16)
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return digits()
+
+
+def architecture(operators: tuple[Operator, ...] = (EIGHT, FOUR, EIGHT), **changes: object) -> Architecture:
+    fields = {"family": "vgg", "channels": 1, "height": 8, "width": 8, "widths": (4, 6), "kernels": (3, 1), "pool_after": (0, 1)}
+    return Architecture(**(fields | {"operators": operators, "pooling": ("average", "max")} | changes))
+
+
+def draw(chance: random.Random) -> Architecture:
+    operators = [chance.choice((EIGHT, FOUR, STREAM, xnor())) for _ in range(2)]
+    widths, kernels = (chance.choice((3, 4, 5)), chance.choice((4, 6, 7))), (chance.choice((1, 3, 5)), chance.choice((1, 3)))
+    return architecture((EIGHT, operators[0], EIGHT), widths=widths, kernels=kernels)
+
+
+def shared(seed: int = 3) -> SuperNetwork:
+    """Weights, gains and biases that all differ."""
+    found, generator = SuperNetwork(SPAN, seed), torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for value in found.parameters():
+            value.add_(torch.randn(value.shape, generator=generator) * 0.2)
+    return found
+
+
+def test_slices_are_the_first_channels_and_the_middle_of_kernels(data: Dataset) -> None:
+    whole = shared()
+    conv0, conv1, fc = inherit(whole, architecture(), data, 32).operator_layers
+    first, second, last = whole.layers
+    assert torch.equal(conv0.weight, first.weight[:4, :, 1:4, 1:4])
+    assert torch.equal(conv1.weight[:, :, 0, 0], second.weight[:6, :4, 1, 1])
+    assert torch.equal(fc.weight, last.weight[:, :6])
+    assert torch.equal(conv1.log_gain, second.log_gain[:6])
+    assert torch.equal(conv1.beta, second.beta[:6])
+    assert torch.equal(fc.beta, last.beta)
+    assert fc.weight.data_ptr() != last.weight.data_ptr()
+
+
+@pytest.mark.parametrize("operators", [(EIGHT, FOUR, EIGHT), (integer(4, signed=True), xnor(), integer(8))], ids=["int", "xnor"])
+def test_linear_operators_train_as_the_inherited_network_does(operators: tuple[Operator, ...], data: Dataset) -> None:
+    a = architecture(operators, activations=("clamp", "relu"))
+    whole = shared()
+    model = inherit(whole, a, data, 64).train()
+    images = data.train.images[:50]
+    wanted = model(torch.from_numpy(encode(operators[0], images, data.maximum)).float())
+    torch.testing.assert_close(whole(scaled(images, data.maximum), a), wanted)
+
+
+def test_floating_point_networks_are_paths_too(data: Dataset) -> None:
+    a, whole = architecture((floating("fp16"),)), shared()
+    model = inherit_float(whole, a, data, 64)
+    found = float_accuracy(model, data.validation.take(slice(200)), data.maximum, "fp16")
+    assert estimate(whole, a, data, 64, 200) == found.value
+    images = scaled(data.train.images[:50], data.maximum)
+    torch.testing.assert_close(whole(images, a), model.train()(images))
+
+
+@pytest.mark.parametrize("operator", [EIGHT, FOUR, xnor(), integer(8, signed=True)], ids=lambda operator: operator.name)
+def test_images_are_coded_as_for_the_circuits(operator: Operator) -> None:
+    for maximum in (16, 255):
+        images = np.arange(maximum + 1, dtype=np.uint8).reshape(1, 1, 1, -1)
+        assert np.array_equal(coded(operator, scaled(images, maximum)).numpy(), encode(operator, images, maximum))
+
+
+@pytest.fixture(scope="module")
+def trained(data: Dataset) -> SuperNetwork:
+    return train_super(SPAN, draw, data, Recipe(epochs=5, batch=64, learning_rate=0.02), sample=600)
+
+
+def test_training_teaches_and_repeats_itself(trained: SuperNetwork, data: Dataset, tmp_path: Path) -> None:
+    losses: list[float] = []
+    short = Recipe(epochs=2, batch=100, margin=1)
+    first, again, other = (
+        train_super(SPAN, draw, data, recipe, 300, lambda _, loss: losses.append(loss)) for recipe in (short, short, short.replace(seed=1))
+    )
+    assert losses[:2] == losses[2:4] != losses[4:]
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+    assert not torch.equal(first.layers[0].weight, other.layers[0].weight)
+    wide = architecture((EIGHT, STREAM, EIGHT), widths=(5, 7), kernels=(5, 3))
+    assert estimate(trained, wide, data, 200, 300) > 0.4 > 0.25 > estimate(shared(), wide, data, 200, 300)
+
+
+def test_an_estimate_is_the_accuracy_of_the_integers(trained: SuperNetwork, data: Dataset) -> None:
+    a = architecture((STREAM, xnor(), EIGHT))
+    model = inherit(trained, a, data, 128)
+    found = accuracy(export(model), data.validation.take(slice(120)), data.maximum)
+    assert estimate(trained, a, data, 128, 120) == found.value
+
+
+def test_it_is_stored_whole(trained: SuperNetwork, tmp_path: Path) -> None:
+    save(trained, tmp_path / "shared.safetensors")
+    kept = load(tmp_path / "shared.safetensors")
+    assert kept.span == SPAN
+    assert all(torch.equal(a, b) for a, b in zip(trained.parameters(), kept.parameters(), strict=True))
+    damaged = bytearray((tmp_path / "shared.safetensors").read_bytes())
+    damaged[-3] ^= 1
+    (tmp_path / "shared.safetensors").write_bytes(damaged)
+    with pytest.raises(BadInput, match="is damaged"):
+        load(tmp_path / "shared.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"widths": (6, 6)}, r"widths \(6, 6\) and kernels \(3, 1\)"),
+        ({"kernels": (3, 5)}, "kernels"),
+        ({"height": 16}, "height 16"),
+        ({"pool_after": (0,), "pooling": "max"}, r"pool_after \(0,\)"),
+        ({"widths": (4,), "kernels": (3,), "pool_after": (0,), "pooling": "max", "operators": (EIGHT,)}, "widths"),
+    ],
+)
+def test_what_is_outside_the_span_is_refused(changes: dict, message: str, data: Dataset) -> None:
+    with pytest.raises(BadInput, match=f"is not in the super-network's span.*{message}"):
+        inherit(shared(), architecture(**changes), data, 32)
