@@ -7,7 +7,7 @@ from math import log10
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from gatewright.dse.plots import ACCENT, GRID, INK, LOGARITHMIC, style
+from gatewright.dse.plots import ACCENT, INK, LOGARITHMIC, style
 from gatewright.dse.scnas.chart import Chart
 from gatewright.dse.scnas.front import PALETTES, method_colours
 from gatewright.dse.scnas.result import Result, Search, Status
@@ -97,7 +97,7 @@ def contraction_plot(info: ContractionInfo) -> go.Figure:
     every = 3 if most < 30 else 10
     ticks = list(range(0, int(most) + every, every))
     figure.update_xaxes(tickvals=ticks, ticktext=[f"10<sup>{tick}</sup>" for tick in ticks], range=[0, 1.08 * most])
-    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ")
     return figure
 
 
@@ -130,7 +130,7 @@ def skipped_plot(info: SkippedInfo) -> go.Figure:
         )
     style(figure, "points drawn", "", 110 + 34 * len(info.labels))
     figure.update_layout(barmode="stack", bargap=0.3, legend_traceorder="normal")
-    figure.update_yaxes(autorange="reversed", showgrid=False, gridcolor=GRID)
+    figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ")
     return figure
 
 

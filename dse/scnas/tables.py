@@ -61,23 +61,30 @@ class Row(Noun):
 
 
 class Standing(Noun):
-    """An integer design, and the stochastic one of least energy that is no less accurate on validation images.
+    """An integer design, and the stream design of least energy that is no less accurate on validation images, else the most accurate one.
 
     `energy`: which is compared, that of the logic alone or with memories at once their cited cost; of gates where both ran on theirs
-    (`measured`), else predicted. The stochastic one's are None where none is so accurate. `ratio`: stochastic over integer.
+    (`measured`), else predicted. `ratio`: the streams' over the integers'. `points`: validation accuracy, the streams' above
+    the integers', in percent.
     """
 
+    energy: str
     integer: str
     network: str
     accuracy: Accuracy
-    energy: str
     energy_pj: float
-    stochastic: str | None
-    stochastic_network: str | None
-    stochastic_accuracy: Accuracy | None
-    stochastic_pj: float | None
-    ratio: float | None
+    stochastic: str
+    stochastic_network: str
+    stochastic_accuracy: Accuracy
+    stochastic_pj: float
+    ratio: float
+    points: float
     measured: bool
+
+    @property
+    def won(self) -> bool:
+        """Streams are no less accurate, and take less."""
+        return self.points >= 0 and self.ratio < 1
 
 
 def network_words(a: Architecture) -> str:
@@ -118,30 +125,35 @@ def _costs(metrics: Metrics) -> Costs:
 
 
 def standings(result: Result) -> tuple[Standing, ...]:
-    """Every integer design, first by the energy of the logic, then with memories."""
+    """Every integer design, first by the energy of the logic, then with memories. None where there is no stream design."""
     streams = [design for design in result.designs if design.kind == "stochastic"]
-    return tuple(_standing(design, streams, factor) for factor in (0.0, 1.0) for design in result.designs if design.kind == "integer")
+    integers = [design for design in result.designs if design.kind == "integer"] if streams else []
+    return tuple(_standing(design, streams, factor) for factor in (0.0, 1.0) for design in integers)
 
 
 def _standing(integer: Design, streams: list[Design], factor: float) -> Standing:
-    equal = [design for design in streams if design.validation.value >= integer.validation.value]
-    best = min(equal, key=lambda design: design.metrics.with_memories(factor), default=None)
-    measured = integer.measured is not None and (best is None or best.measured is not None)
+    enough = integer.validation.value
+    best = min(
+        streams,
+        key=lambda d: (-min(d.validation.value, enough), d.metrics.with_memories(factor)),
+    )
+    measured = integer.measured is not None and best.measured is not None
 
     def energy(design: Design) -> float:
         return ((design.measured if measured else None) or design.metrics).with_memories(factor)
 
     return Standing(
+        energy="with memories" if factor else "logic alone",
         integer=integer.label,
         network=network_words(integer.architecture),
         accuracy=integer.test,
-        energy="with memories" if factor else "logic alone",
         energy_pj=energy(integer),
-        stochastic=best.label if best else None,
-        stochastic_network=network_words(best.architecture) if best else None,
-        stochastic_accuracy=best.test if best else None,
-        stochastic_pj=energy(best) if best else None,
-        ratio=energy(best) / energy(integer) if best else None,
+        stochastic=best.label,
+        stochastic_network=network_words(best.architecture),
+        stochastic_accuracy=best.test,
+        stochastic_pj=energy(best),
+        ratio=energy(best) / energy(integer),
+        points=100 * (best.validation.value - enough),
         measured=measured,
     )
 
@@ -151,12 +163,12 @@ def standing_words(found: Sequence[Standing]) -> list[str]:
     lines = []
     for energy in dict.fromkeys(item.energy for item in found):
         mine = [item for item in found if item.energy == energy]
-        wins, losses = ([i.ratio for i in mine if i.ratio is not None and (i.ratio < 1) == less] for less in (True, False))
-        short = [item for item in mine if item.ratio is None]
+        won, short = [item.ratio for item in mine if item.won], [-item.points for item in mine if item.points < 0]
+        lost = [item.ratio for item in mine if item.points >= 0 and not item.won]
         parts = [
-            f"{len(wins)} are beaten by streams that are no less accurate ({_range(wins)} times their energy)" if wins else "",
-            f"streams LOSE to {len(losses)} ({_range(losses)} times)" if losses else "",
-            f"no stream design is as accurate as {len(short)}" if short else "",
+            f"{len(won)} are beaten by streams that are no less accurate ({_range(won)} times their energy)" if won else "",
+            f"streams LOSE to {len(lost)} in energy ({_range(lost)} times)" if lost else "",
+            f"streams LOSE to {len(short)} in accuracy (short of it by {_range(short)} points)" if short else "",
         ]
         lines.append(f"{energy}: of {len(mine)} integer designs {'; '.join(part for part in parts if part)}")
     return lines
