@@ -5,6 +5,10 @@
 makes the chart again that ships with the package. All circuits are given the same operands: what the second layer of a network of 8-bit
 integers multiplies, trained on digits, before rounding. Each circuit rounds them as training would; every sum of the gates is compared
 with the circuit's arithmetic. Energies are those of one element of 64 bits with a sixteenth of its edges, glitches included.
+
+Errors are cheap, energies are not. So all sign-magnitude circuits of Sobol and counter sources are measured, and all that take one cycle
+and share a source; of the rest those that would be worth having if they took `MARGIN` of the energy of the same circuit with sign-magnitude
+and a Sobol source.
 """
 
 import json
@@ -24,6 +28,7 @@ from gatewright.hw.config import Operator, stochastic
 from gatewright.hw.errors import BadInput
 from gatewright.hw.names import operator_named
 from gatewright.hw.noun import Noun
+from gatewright.hw.stochastic.sharing import ALL_LANES
 from gatewright.sim import files, tools
 from gatewright.sim.operators.cost import OPERAND_BITS, TOOLS, measure_operator
 from gatewright.sim.operators.operands import Operands, drawn, network, unrounded
@@ -33,11 +38,12 @@ from gatewright.sw.operators import arithmetic
 
 CODINGS, SOURCES, ADDERS = ("sign_magnitude", "bipolar"), ("sobol", "counter", "lfsr"), ("exact", "approximate", "mux", "or")
 SHARINGS = (None, 1)  # all lanes, none; two lanes that share lie between them
-LENGTHS = {4: (4, 8, 16, 32, 64, 128), 8: (8, 16, 32, 64, 128, 256)}
+LENGTHS = {4: (4, 8, 16, 32), 8: (8, 16, 32, 64)}  # beyond these a product costs more than the exact one
 EXACT = ("int8", "int4")
 SHARED_BY = 16  # elements by an edge
 TECHNOLOGY = "ihp130"
 WORKERS = 2
+MARGIN = 0.75
 DIGITS = 4  # of the figures that are kept
 
 
@@ -60,9 +66,10 @@ class Entry(Noun):
 
 
 class Chart(Noun):
-    """Circuits, and how they were measured."""
+    """Circuits, and how they were measured. `hopeless`: those that were not, with their two errors."""
 
     entries: tuple[Entry, ...]
+    hopeless: dict[str, tuple[float, float]] = {}
     provenance: dict[str, str]
 
     def entry(self, name: str) -> Entry:
@@ -133,25 +140,52 @@ def measured(operator: Operator, technology: str = TECHNOLOGY) -> Entry:
     given: Operands = drawn(operator, *rounded(operator), OPERAND_BITS, "int8")
     (cost,) = measure_operator(operator, [technology_named(technology)], given=given)
     figures = {name: getattr(cost, name)(SHARED_BY) for name in ("energy_pj", "zero_delay_pj", "area_um2")} | errors(operator)
-    return Entry(operator=operator.name, **{name: float(f"{value:.{DIGITS}g}") for name, value in figures.items()})
+    return Entry(operator=operator.name, **{name: _short(value) for name, value in figures.items()})
 
 
-def measure(operators: Sequence[Operator], note: Callable[[str], None] = lambda text: None) -> Chart:
-    """The chart of some operators."""
-    entries: list[Entry] = []
+def certain(operator: Operator) -> bool:
+    """Whether a circuit is measured whatever it errs."""
+    streams = operator.coding == "sign_magnitude" and operator.source in ("sobol", "counter")
+    return streams or (operator.steps == 1 and operator.sharing == ALL_LANES)
+
+
+def hopeful(operator: Operator, error: float, error_64: float, entries: Sequence[Entry]) -> bool:
+    """Whether a circuit might be worth having: none of the measured ones of the same operands is both cheaper and no worse."""
+    like = operator.replace(coding="sign_magnitude", source="sobol", activation_signed=False).name
+    least = MARGIN * next(entry.energy_pj for entry in entries if entry.operator == like)
+    rivals = [e for e in entries if operator_named(e.operator).weight_bits == operator.weight_bits and e.operator not in EXACT]
+    return not any(r.energy_pj <= least and r.error <= error and r.error_64 <= error_64 for r in rivals)
+
+
+def measure(note: Callable[[str], None] = lambda text: None) -> Chart:
+    """The chart of every circuit, and of exact products of as many bits."""
+    operators, entries, hopeless = circuits(), list[Entry](), dict[str, tuple[float, float]]()
     with ProcessPoolExecutor(WORKERS) as pool:
-        for entry in pool.map(measured, operators):
-            note(f"{len(entries) + 1} of {len(operators)}: {entry.operator} {entry.energy_pj} pJ, error {entry.error}")
-            entries.append(entry)
+
+        def add(some: Sequence[Operator]) -> None:
+            for entry in pool.map(measured, some):
+                note(f"{entry.operator}: {entry.energy_pj} pJ, error {entry.error}")
+                entries.append(entry)
+
+        add([operator_named(name) for name in EXACT] + [operator for operator in operators if certain(operator)])
+        others = [operator for operator in operators if not certain(operator)]
+        found = [(e["error"], e["error_64"]) for e in pool.map(errors, others)]
+        worth = [hopeful(operator, *pair, entries) for operator, pair in zip(others, found, strict=True)]
+        hopeless |= {o.name: (_short(e[0]), _short(e[1])) for o, e, hope in zip(others, found, worth, strict=True) if not hope}
+        add([operator for operator, hope in zip(others, worth, strict=True) if hope])
     technology = technology_named(TECHNOLOGY)
     provenance = {
         "command": "python -m gatewright.dse.scnas.chart FILE",
-        "operands": "second convolution, 64 channels, of a network of 8-bit integers trained on digits, before rounding; 64 training images",
+        "operands": "second convolution, 64 channels, of a network of 8-bit integers trained on digits, before rounding; 64 images",
         "element": f"{OPERAND_BITS} operand bits, one stage, edges shared by {SHARED_BY} elements, number sources by {SHARED_BY**2}",
         "technology": f"{technology.name} {technology.hash}",
         **tools.versions(*TOOLS),
     }
-    return Chart(entries=tuple(entries), provenance=provenance)
+    return Chart(entries=tuple(entries), hopeless=hopeless, provenance=provenance)
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
 
 
 def shipped() -> Path:
@@ -172,13 +206,14 @@ def load(path: Path | None = None) -> Chart:
 def save(path: Path, chart: Chart) -> None:
     """One entry a line; the file is written whole or not at all."""
     lines = ",\n".join(f"  {entry.to_json()}" for entry in chart.entries)
-    files.write(path, f'{{\n "provenance": {json.dumps(chart.provenance)},\n "entries": [\n{lines}\n ]\n}}\n')
+    rest = ",\n".join(f"  {json.dumps(name)}: {json.dumps(pair)}" for name, pair in chart.hopeless.items())
+    parts = (f'"provenance": {json.dumps(chart.provenance)}', f'"entries": [\n{lines}\n ]', f'"hopeless": {{\n{rest}\n }}')
+    files.write(path, "{\n " + ",\n ".join(parts) + "\n}\n")
 
 
 def main(arguments: list[str]) -> None:
-    """Measure every circuit, and exact products of as many bits."""
-    operators = [operator_named(name) for name in EXACT] + list(circuits())
-    save(Path(arguments[0]) if arguments else shipped(), measure(operators, lambda text: print(text, file=sys.stderr, flush=True)))
+    """Measure, and write into a file or over the chart that ships."""
+    save(Path(arguments[0]) if arguments else shipped(), measure(lambda text: print(text, file=sys.stderr, flush=True)))
 
 
 if __name__ == "__main__":
