@@ -6,8 +6,8 @@ from gatewright.dse.scnas.result import Result
 from gatewright.dse.scnas.tables import STATUSES, Row, rows, search_rows, standing_words, standings, winner_words
 from gatewright.sw.accuracy import Accuracy
 
-BESIDE = """Streams beside integers: to each integer design the stream design of least predicted energy that is no less accurate on validation images,
-else the most accurate one (points: its validation accuracy above the integers', in percent):"""
+BESIDE = """Streams beside integers: to each integer design the stream design of least predicted energy that is no less accurate on
+validation images, else the most accurate one (points: its validation accuracy above the integers', in percent):"""
 
 
 def tables(result: Result) -> str:
