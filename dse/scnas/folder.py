@@ -1,5 +1,6 @@
 """The run folder of a reproduction: what is searched is written down first, so that an interrupted run goes on as it began."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +17,9 @@ def create(root: Path, plan: Plan) -> Run:
     run = Run(numbered(root, f"{SYSTEM}-{plan.name}"))
     started = datetime.now(UTC).isoformat(timespec="seconds")
     run.write(RECORD, {"format": 1, "started": started, "reproduces": SYSTEM, "plan": plan.model_dump(mode="json")})
-    run.write_text(CONFIG, f'[reproduce]\nsystem = "{SYSTEM}"\nplan = "{plan.name}"\nseed = {plan.seed}\n')
+    tables = {"reproduce": {"system": SYSTEM, "plan": plan.name, "seed": plan.seed}, "data": plan.data.model_dump(exclude_none=True)}
+    lines = [f"[{table}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items()) for table, keys in tables.items()]
+    run.write_text(CONFIG, "\n".join(lines))
     return run
 
 

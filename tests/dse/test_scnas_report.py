@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 
 from gatewright.cli import main
 from gatewright.dse.claims import Claim
-from gatewright.dse.run import RECORD, RESULT, Run
+from gatewright.dse.config import Data
+from gatewright.dse.run import CONFIG, RECORD, RESULT, Run
 from gatewright.dse.scnas import publish, record
 from gatewright.dse.scnas import reproduce as reproduction
 from gatewright.dse.scnas.chart import Chart, Entry
@@ -239,6 +241,9 @@ def test_a_run_goes_on_as_it_began(tmp_path: Path) -> None:
     run = create(tmp_path, QUICK.replace(seed=7))
     assert run.folder.name == "scnas-quick-1"
     assert plan_of(run) == QUICK.replace(seed=7)
+    tables = tomllib.loads((run / CONFIG).read_text())
+    assert tables["reproduce"] == {"system": "scnas", "plan": "quick", "seed": 7}
+    assert Data(**tables["data"]) == QUICK.data  # what `gatewright verify` reads
     for name, seed in ((None, None), ("quick", 7), (None, 7)):
         assert plan_of(resume(run.folder, name, seed)).seed == 7
     with pytest.raises(BadInput, match="was started with the plan quick, and now it is full: a resumed run goes on as it began"):
