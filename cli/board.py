@@ -206,11 +206,11 @@ def memory_words(program: "Program | None", words: int | None) -> int:
 
 def test_images(folder: Path, images: int) -> "tuple[np.ndarray, np.ndarray]":
     """Codes and labels of the first test images of a run's data set."""
-    from gatewright.dse.config import RunConfig
+    from gatewright.dse.config import Data
     from gatewright.sw.data import encode, load
 
-    config = RunConfig(**read_toml(folder / RUN_CONFIG))
-    dataset = load(config.data.dataset, config.data.folder, config.data.validation)
+    data = Data(**read_toml(folder / RUN_CONFIG).get("data", {}))
+    dataset = load(data.dataset, data.folder, data.validation)
     test = dataset.test()
     if images > len(test):
         raise BadInput(f"--images must be at most {len(test)}, the test images of {dataset.name}; got {images}.")
