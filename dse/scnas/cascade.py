@@ -10,7 +10,7 @@ from itertools import permutations
 
 import numpy as np
 
-from gatewright.dse.evaluate import Pricing, mapper, moved, price
+from gatewright.dse.evaluate import Outcome, Pricing, known, mapper, moved, price
 from gatewright.dse.finalists import fit_accumulators
 from gatewright.dse.space import BUFFERS, operators
 from gatewright.hw.config import AcceleratorConfig
@@ -21,6 +21,7 @@ from gatewright.sim.metrics import Metrics
 from gatewright.sw.accuracy import Accuracy, wilson
 from gatewright.sw.activity import Activity
 from gatewright.sw.cascade import Passes, choose, logits, passes
+from gatewright.sw.checkpoint import Trained
 from gatewright.sw.data import Dataset
 from gatewright.sw.integer import IntegerNetwork
 from gatewright.sw.mapping import Mapping
@@ -74,6 +75,15 @@ class _Priced:
     config: AcceleratorConfig
     mappings: tuple[tuple[Mapping, ...], ...]
     metrics: tuple[Metrics, Metrics]
+
+
+def member(trained: Trained, priced: Outcome, pricing: Pricing, images: Dataset) -> Member:
+    """A trained network on the accelerator that it was priced on, accumulators fitted to its weights."""
+    network = trained.export()
+    assert priced.config is not None
+    config = fit_accumulators(network, priced.config)
+    metrics = known(network, priced.replace(config=config), pricing, images)
+    return Member(architecture=trained.architecture, network=network, config=config, metrics=metrics)
 
 
 def cascade(first: Member, second: Member, images: Dataset, pricing: Pricing, most: int = 512, wanted: float | None = None) -> Cascade:
@@ -173,7 +183,7 @@ def together(first: Member, second: Member, part: float, images: Dataset, pricin
     possible, and buffers and accumulators that hold both.
     """
     pair, planner = (first, second), mapper(pricing)
-    known: dict[int, list[tuple[Activity, ...]]] = {}  # by bits of an element
+    operands: dict[int, list[tuple[Activity, ...]]] = {}  # by bits of an element
     found: list[tuple[float, int, _Priced]] = []
     rule = BadInput("The two networks have no accelerator in common.")
     for config in _grids(first.config, second.config, most):
@@ -186,11 +196,11 @@ def together(first: Member, second: Member, part: float, images: Dataset, pricin
         except BadInput as error:
             rule = error
             continue
-        if joint.operand_bits not in known:
-            known[joint.operand_bits] = [moved(member.network, joint, images) for member in pair]
+        if joint.operand_bits not in operands:
+            operands[joint.operand_bits] = [moved(member.network, joint, images) for member in pair]
         one, two = (
             planner.predict(planner.schedule(member.network.workload, joint, maps), moves).metrics
-            for member, maps, moves in zip(pair, chosen, known[joint.operand_bits], strict=True)
+            for member, maps, moves in zip(pair, chosen, operands[joint.operand_bits], strict=True)
         )
         found.append((expected(one, two, part).with_memories(pricing.memories), len(found), _Priced(joint, chosen, (one, two))))
     if not found:

@@ -1,15 +1,15 @@
 """Two networks on one accelerator: expected costs by hand, circuits of both, the test images untouched until all is decided; RTL."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
-from gatewright.dse.evaluate import Outcome, Pricing, known, mapper, price
-from gatewright.dse.finalists import fit_accumulators
+from gatewright.dse.evaluate import Pricing, mapper, price
 from gatewright.dse.scnas.cascade import Cascade, Member, best, cascade, expected
+from gatewright.dse.scnas.cascade import member as of_trained
 from gatewright.dse.scnas.in_turn import on_gates, on_rtl
 from gatewright.dse.space import BUFFERS
 from gatewright.hw.config import AcceleratorConfig, Operator, integer, stochastic
@@ -22,7 +22,7 @@ from gatewright.sw.cascade import choose, logits, margins
 from gatewright.sw.checkpoint import Recipe
 from gatewright.sw.cycles import timing
 from gatewright.sw.data import Dataset, Split, digits
-from gatewright.sw.models import Architecture
+from gatewright.sw.models import Architecture, workload
 from gatewright.sw.program import Program
 from gatewright.sw.train import train
 
@@ -32,26 +32,20 @@ MOST = 64
 
 @cache
 def images() -> Dataset:
-    """Few digits. The test images may not be read before `allowed` says so."""
+    """Handwritten digits."""
     return digits()
 
 
-def guarded(read: Callable[[], Split]) -> Dataset:
-    return replace(images(), read_test=read)
-
-
 @cache
-def member(operator: Operator, width: int, rows: int = 2) -> Member:
+def member(operator: Operator, width: int) -> Member:
     """A network of one convolution, trained a little, on a small accelerator of its own."""
     architecture = Architecture(
         family="vgg", channels=1, height=8, width=8, widths=(width,), pool_after=(0,), pooling="average", operators=(operator,)
     )
     few = replace(images(), train=images().train.take(slice(0, 600)))
-    network = train(architecture, few, Recipe(epochs=2, batch=50, learning_rate=0.04)).export()
-    base = AcceleratorConfig(rows=rows, cols=2, operators=(operator,), **dict.fromkeys(BUFFERS, MOST))
-    outcome: Outcome = price(network.workload, fit_accumulators(network, base), PRICING)
-    assert outcome.config
-    return Member(architecture=architecture, network=network, config=outcome.config, metrics=known(network, outcome, PRICING, images()))
+    trained = train(architecture, few, Recipe(epochs=2, batch=50, learning_rate=0.04))
+    base = AcceleratorConfig(rows=2, cols=2, operators=(operator,), **dict.fromkeys(BUFFERS, MOST))
+    return of_trained(trained, price(workload(architecture), base, PRICING), PRICING, images())
 
 
 CHEAP, ACCURATE = stochastic(8), stochastic(32)
@@ -126,7 +120,7 @@ def test_the_threshold_is_of_the_validation_images_alone() -> None:
         reads.append(1)
         return Split(images=images().train.images[:70], labels=(images().train.labels[:70] + 1) % 10)
 
-    found, other = joined(), cascade(member(CHEAP, 2), member(ACCURATE, 6), guarded(read), PRICING, MOST)
+    found, other = joined(), cascade(member(CHEAP, 2), member(ACCURATE, 6), replace(images(), read_test=read), PRICING, MOST)
     assert reads == [1]
     assert other.test.accuracy.n == 70
     same = {name: getattr(found, name) for name in ("threshold", "validation", "expected", "config")}

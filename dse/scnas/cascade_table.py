@@ -1,0 +1,140 @@
+"""What two-pass classification saves on handwritten digits, as the tables of docs/scnas.md.
+
+    python -m gatewright.dse.scnas.cascade_table FOLDER docs/scnas.md
+
+trains the networks of `CIRCUITS` and `WIDTHS` in a folder, where they are not there yet, and puts the tables into the page, or prints them.
+"""
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import product
+from pathlib import Path
+
+from gatewright.dse.calibration_table import table
+from gatewright.dse.scnas.cascade import Cascade, Member, best, cascade, member
+from gatewright.dse.scnas.finalists import file_of
+from gatewright.dse.scnas.plan import QUICK
+from gatewright.dse.scnas.price import bill, pricing
+from gatewright.hw.config import integer
+from gatewright.hw.errors import BadInput
+from gatewright.hw.names import operator_named
+from gatewright.sim.metrics import Metrics
+from gatewright.sw import checkpoint
+from gatewright.sw.accuracy import Accuracy, wilson
+from gatewright.sw.cascade import logits
+from gatewright.sw.checkpoint import Trained
+from gatewright.sw.data import Dataset, Split, digits
+from gatewright.sw.models import Architecture
+from gatewright.sw.shorten import shortened
+from gatewright.sw.stochastic.measure import publish
+from gatewright.sw.train import train
+
+BEGIN, END = "<!-- cascades: begin -->\n", "<!-- cascades: end -->"
+STREAMS = "sc_sign_magnitude_sobol"
+CIRCUITS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "integers": (("int2x4",), ("int3",), ("int4",), ("int8",), ("int4", "xnor", "int4")),
+    "streams": (
+        *((f"{STREAMS}{name}",) for name in ("8_8", "16_8", "32_8", "8_4")),
+        (f"{STREAMS}8_8", "xnor", f"{STREAMS}8_8"),
+    ),
+}
+WIDTHS = ((4, 8), (8, 16), (12, 24), (16, 32))
+DIVISORS = (2, 4)  # of streams that end early with the same weights
+WANTED = (0.95, 0.97, 0.98, 0.985, 0.99)  # of the validation images
+LEAST = 8  # bits of a stream that ends early
+HOW = pricing(QUICK)
+
+
+def trained(folder: Path, widths: tuple[int, int], names: Sequence[str], images: Dataset) -> Trained:
+    """A network of the quick plan, from its file if it has one."""
+    fixed = QUICK.fixed(*images.shape, images.classes)
+    architecture = fixed.replace(widths=widths, operators=tuple(operator_named(name) for name in names))
+    path = file_of(architecture, folder)
+    if not path.is_file():
+        checkpoint.save(train(architecture, images, QUICK.final), path)
+    return checkpoint.load(path)
+
+
+def shorter(long: Trained, images: Dataset) -> list[Trained]:
+    """The same weights on streams that end early."""
+    lengths = {operator.stream_length for operator in long.architecture.operators}
+    return [shortened(long, by, images) for by in DIVISORS if all(length and length // by >= LEAST for length in lengths)]
+
+
+def pools(folder: Path, images: Dataset) -> tuple[dict[str, list[Member]], list[tuple[Member, Member]]]:
+    """The networks of each kind of circuit, of streams also those that end early; and these, each before the one of the same weights."""
+
+    def priced(network: Trained) -> Member:
+        return member(network, bill(network.architecture, QUICK, HOW), HOW, images)
+
+    found: dict[str, list[Member]] = {}
+    same = []
+    for pool, circuits in CIRCUITS.items():
+        found[pool] = []
+        for names, widths in product(circuits, WIDTHS):
+            network = trained(folder, widths, names, images)
+            long, early = priced(network), [priced(short) for short in shorter(network, images)]
+            found[pool] += [long, *early]
+            same += [(short, long) for short in early]
+    return {"INT8": [m for m in found["integers"] if set(m.architecture.operators) == {integer(8)}], **found}, same
+
+
+def tables(folder: Path) -> str:
+    """Both tables, Markdown."""
+    images = digits()
+    found, same = pools(folder, images)
+    rows = [row for wanted in WANTED for name, pool in found.items() for row in _rows(wanted, name, pool, images)]
+    headings = ("networks", "second pass", "validation", "test", "nJ, logic", "nJ, with memories")
+    first = table(("validation, at least", "circuits", *headings), rows, left=3)
+    early = []
+    for short, long in same:
+        if long.architecture.widths in WIDTHS[1:]:
+            early += [_alone(long, images), _cells(cascade(short, long, images, HOW, QUICK.buffer_words_max))]
+    return f"{first}\n\n{table(headings, early)}\n"
+
+
+def _rows(wanted: float, name: str, pool: list[Member], images: Dataset) -> list[tuple[str, ...]]:
+    """The cheapest network alone and the cheapest cascade that reach an accuracy on validation images."""
+    enough = [m for m in pool if _accuracy(m, images.validation, images.maximum).value >= wanted]
+    rows = [_alone(min(enough, key=lambda m: m.metrics.energy_pj), images)] if enough else []
+    with suppress(BadInput):  # nothing reaches it, or a network alone whatever comes second
+        rows.append(_cells(best(pool, images, HOW, QUICK.buffer_words_max, wanted)))
+    return [(f"{wanted:.1%}", name, *row) for row in rows]
+
+
+def _alone(one: Member, images: Dataset) -> tuple[str, ...]:
+    validation, test = (_accuracy(one, split, images.maximum) for split in (images.validation, images.test()))
+    return (_name(one.architecture), "", *_costs(validation, test, one.metrics))
+
+
+def _cells(found: Cascade) -> tuple[str, ...]:
+    names = " then ".join(_name(stage.architecture) for stage in (found.first, found.second))
+    return (names, f"{found.test.part:.1%}", *_costs(found.validation.accuracy, found.test.accuracy, found.metrics))
+
+
+def _costs(validation: Accuracy, test: Accuracy, metrics: Metrics) -> tuple[str, ...]:
+    tested = f"{test.value:.1%} ({test.low:.1%}..{test.high:.1%})"
+    return f"{validation.value:.1%}", tested, f"{metrics.energy_pj / 1e3:.0f}", f"{metrics.with_memories() / 1e3:.0f}"
+
+
+def _accuracy(one: Member, split: Split, maximum: int) -> Accuracy:
+    right = logits(one.network, split, maximum).argmax(axis=1) == split.labels
+    return wilson(int(right.sum()), len(split))
+
+
+def _name(architecture: Architecture) -> str:
+    names = "/".join(operator.name.removeprefix(STREAMS) for operator in architecture.operators)
+    streams = "L = " if architecture.operators[0].stream_length else ""
+    return f"{'-'.join(map(str, architecture.widths))} {streams}{names}"
+
+
+def main(arguments: list[str]) -> None:
+    """The tables, printed or put into a page."""
+    folder = Path(arguments[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    publish(arguments[1:], tables(folder), BEGIN, END)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
