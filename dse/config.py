@@ -11,7 +11,7 @@ from gatewright.hw.names import operator_named
 from gatewright.hw.noun import Noun
 from gatewright.sw.checkpoint import Practice, Recipe
 
-Sampler = Literal["tpe", "random", "nsga2"]
+Sampler = Literal["tpe", "random", "nsga2", "controller"]
 
 
 class Data(Noun):

@@ -24,6 +24,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from gatewright.dse.config import Search
 from gatewright.dse.evaluate import Outcome
 from gatewright.dse.layered import Params
+from gatewright.dse.samplers.controller import ControllerSampler
 from gatewright.hw.errors import BadInput
 from gatewright.sw.models import Architecture
 
@@ -111,10 +112,15 @@ class Study:
             tries += 1
             with uninterrupted():
                 count = len(self.optuna.get_trials(deepcopy=False))
-                self.optuna.sampler = sampler(self.search, count)
+                self.optuna.sampler = self._sampler(count)
                 trial = self.optuna.ask(fixed_distributions=self.space)
                 self._classify(trial.number, trial.params, number, classify, seen)
         return [r for r in self.records() if r.architecture is not None and r.generation == number]
+
+    def _sampler(self, number: int) -> BaseSampler:
+        """The sampler that draws trial `number`; one that remembers what it learned stays."""
+        kept = self.optuna.sampler
+        return kept if isinstance(kept, ControllerSampler) else sampler(self.search, number)
 
     def _classify(self, number: int, params: Params, generation: int, classify: Classify, seen: dict[str, int]) -> None:
         """Give a trial its network, or tell at once why it has none."""
@@ -199,6 +205,8 @@ def uninterrupted() -> Iterator[None]:
 
 def sampler(search: Search, number: int) -> BaseSampler:
     """The sampler that draws trial `number`: its random state depends on the seed and that number alone."""
+    if search.sampler == "controller":
+        return ControllerSampler(search.seed, generation=search.generation)
     seed = int.from_bytes(hashlib.sha256(f"{search.seed}:{number}".encode()).digest()[:4], "big")
     if search.sampler == "random":
         return RandomSampler(seed=seed)

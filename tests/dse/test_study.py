@@ -79,10 +79,10 @@ def facts(records: list[Record]) -> list[tuple[Any, ...]]:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[Any, ...]]]:
     folder = tmp_path_factory.mktemp("whole")
-    return {sampler: facts(run(folder / f"{sampler}.db", sampler, Fake())) for sampler in ("tpe", "random", "nsga2")}
+    return {sampler: facts(run(folder / f"{sampler}.db", sampler, Fake())) for sampler in ("tpe", "random", "nsga2", "controller")}
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "nsga2"])
+@pytest.mark.parametrize("sampler", ["tpe", "random", "nsga2", "controller"])
 def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path, whole: dict[str, list[tuple[Any, ...]]], sampler: str) -> None:
     evaluated: list[int] = []
     for stop in (0, 3, 2, 5, None):

@@ -1,0 +1,413 @@
+"""The controller passes Optuna's own conformance suite, learns, and is a function of seed and history."""
+
+import copy
+import math
+import pickle
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+import torch
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import Study, StudyDirection
+from optuna.testing.pytest_samplers import BasicSamplerTestCase, MultiObjectiveSamplerTestCase, RelativeSamplerTestCase
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+
+from gatewright.dse.samplers.controller import ControllerSampler, State
+from gatewright.dse.samplers.decisions import Decision
+from gatewright.dse.samplers.policy import ABSENT, Policy
+from gatewright.dse.samplers.reward import Ranking
+from gatewright.hw.errors import BadInput
+
+SPACE: dict[str, BaseDistribution] = {
+    "kind": CategoricalDistribution(("a", "b", "c")),
+    "width": IntDistribution(4, 24, step=4),
+    "length": IntDistribution(1, 256, log=True),
+    "share": FloatDistribution(0.0, 1.0, step=0.25),
+    "rate": FloatDistribution(1e-4, 1.0, log=True),
+}
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+class TestConformance(BasicSamplerTestCase, RelativeSamplerTestCase, MultiObjectiveSamplerTestCase):
+    @pytest.fixture
+    def sampler(self) -> Callable[[], BaseSampler]:
+        return lambda: ControllerSampler(0, generation=2)  # so small that learning begins within the suite's few trials
+
+
+# What it learns
+
+
+def ordered(count: int, length: int) -> tuple[dict[str, BaseDistribution], Callable[[dict[str, int]], float]]:
+    """A chain: a choice is worth 1 if it is the one before it plus 1, and the first one if it is 0. The optimum is `length`."""
+    names = [f"x{i}" for i in range(length)]
+
+    def value(params: dict[str, int]) -> float:
+        chain = [params[name] for name in names]
+        return float((chain[0] == 0) + sum(b == (a + 1) % count for a, b in pairwise(chain)))
+
+    return {name: CategoricalDistribution(range(count)) for name in names}, value
+
+
+def best(sampler: BaseSampler, trials: int) -> float:
+    space, value = ordered(4, 8)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    found = 0.0
+    for _ in range(trials):
+        trial = study.ask(space)
+        found = max(found, value(trial.params))
+        study.tell(trial, value(trial.params))
+    return found
+
+
+def test_it_learns_and_without_a_learning_rate_it_does_not() -> None:
+    def found(make: Callable[[int], BaseSampler]) -> float:
+        return float(np.mean([best(make(seed), 320) for seed in range(3)]))
+
+    controller = found(lambda seed: ControllerSampler(seed, learning_rate=0.01))
+    assert controller >= found(RandomSampler) + 1
+    assert controller >= found(lambda seed: ControllerSampler(seed, learning_rate=0)) + 1
+
+
+def test_branches_of_a_conditional_space_are_learned() -> None:
+    def objective(trial: Trial) -> float:
+        if trial.suggest_categorical("deep", (True, False)):
+            return 2 + float(trial.suggest_categorical("kind", range(8)) == 5)
+        return trial.suggest_int("width", 0, 3) / 2
+
+    study = optuna.create_study(direction="maximize", sampler=ControllerSampler(1, learning_rate=0.02))
+    study.optimize(objective, n_trials=240)
+    last = study.trials[-40:]
+    assert sum(trial.params["deep"] for trial in last) >= 35  # at random: 20
+    assert sum(trial.params.get("kind") == 5 for trial in last) >= 20  # 2.5
+
+
+def test_two_objectives_and_a_constraint() -> None:
+    """The best of both within the limit is known: x = 6, y = 0."""
+    space: dict[str, BaseDistribution] = {"x": IntDistribution(0, 15), "y": IntDistribution(0, 15)}
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=ControllerSampler(2, learning_rate=0.02))
+    for _ in range(320):
+        trial = study.ask(space)
+        trial.set_constraint("limit", trial.params["x"] - 6.0)
+        study.tell(trial, [trial.params["x"], trial.params["y"]])
+    last = study.trials[-40:]
+    assert np.mean([trial.params["x"] <= 6 for trial in last]) > 0.8  # at random: 0.44
+    assert np.mean([trial.params["y"] for trial in last]) < 4  # 7.5
+
+
+# Seed and history decide
+
+
+def value(params: dict[str, object]) -> float:
+    """Anything that depends on all of them."""
+    return float(sum(math.sin(3 * i + (ord(str(v)[0]) if isinstance(v, str) else float(v))) for i, v in enumerate(params.values())))  # type: ignore[arg-type]
+
+
+def sampler(generation: int = 6, **other: object) -> ControllerSampler:
+    return ControllerSampler(5, generation=generation, hidden=16, learning_rate=0.05, **other)  # type: ignore[arg-type]
+
+
+def one_by_one(trials: int) -> Study:
+    study = optuna.create_study(sampler=sampler())
+    for _ in range(trials):
+        trial = study.ask(SPACE)
+        study.tell(trial, value(trial.params))
+    return study
+
+
+def learned(study: Study, number: int) -> State:
+    assert isinstance(study.sampler, ControllerSampler)
+    return study.sampler.state(study, number)
+
+
+def same(first: State, second: State) -> bool:
+    return (
+        first.policy.counts == second.policy.counts
+        and all(torch.equal(tensor, second.policy.weights[name]) for name, tensor in first.policy.weights.items())
+        and (first.baseline, first.spread, first.ranking) == (second.baseline, second.spread, second.ranking)
+    )
+
+
+def test_resumed_equals_uninterrupted(tmp_path: Path) -> None:
+    whole = one_by_one(40)
+    for stop in (4, 9, 25, 40):  # in and between generations
+        storage = JournalStorage(JournalFileBackend(str(tmp_path / "log")))
+        study = optuna.create_study(storage=storage, study_name="one", load_if_exists=True, sampler=sampler())
+        while len(study.get_trials(deepcopy=False)) < stop:
+            trial = study.ask(SPACE)
+            study.tell(trial, value(trial.params))
+    assert [trial.params for trial in study.trials] == [trial.params for trial in whole.trials]
+    assert same(learned(study, 40), learned(whole, 40))
+
+
+def test_the_order_of_telling_within_a_generation_does_not_matter() -> None:
+    whole, orders = one_by_one(36), np.random.default_rng(0)
+    study = optuna.create_study(sampler=sampler())
+    for _ in range(6):
+        asked = [study.ask(SPACE) for _ in range(6)]
+        for i in orders.permutation(6):
+            study.tell(asked[i], value(asked[i].params))
+    assert [trial.params for trial in study.trials] == [trial.params for trial in whole.trials]
+    assert same(learned(study, 36), learned(whole, 36))
+    assert not same(learned(study, 36), learned(study, 30))
+
+
+def test_a_late_trial_counts_as_if_it_had_been_in_time() -> None:
+    whole = one_by_one(36)
+    study = optuna.create_study(sampler=sampler())
+    late: list[Trial] = []
+    for finished in whole.trials:
+        study.enqueue_trial(finished.params)
+        trial = study.ask(SPACE)
+        late.append(trial) if trial.number in (2, 3, 15) else study.tell(trial, value(trial.params))
+    assert learned(study, 36).missing == {2, 3, 15}
+    assert not same(learned(study, 36), learned(whole, 36))
+    for trial in (late[2], late[0], late[1]):
+        study.tell(trial, value(trial.params))
+        assert same(learned(study, 36), sampler().state(study, 36))  # what went on as what begins now
+    assert same(learned(study, 36), learned(whole, 36))
+
+
+def test_an_earlier_trial_is_drawn_from_what_was_known_then() -> None:
+    study = one_by_one(96)
+    for number in (96, 90, 6, 60, 0, 95):  # of 16 generations, more than are remembered
+        assert same(learned(study, number), sampler().state(study, number))
+        assert learned(study, number).generations == number // 6
+
+
+def test_copies_and_pickles_draw_the_same() -> None:
+    study = one_by_one(12)
+    assert isinstance(study.sampler, ControllerSampler)
+    for other in (copy.deepcopy(study.sampler), pickle.loads(pickle.dumps(study.sampler))):
+        assert same(other.state(study, 12), learned(study, 12))
+    assert study.sampler.state(one_by_one(6), 6).generations == 1  # another study, another state
+
+
+def test_neither_threads_nor_random_states_are_touched() -> None:
+    torch.manual_seed(3)
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    whole = one_by_one(12)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
+    torch.manual_seed(4)
+    assert [trial.params for trial in one_by_one(12).trials] == [trial.params for trial in whole.trials]
+
+
+def test_learning_happens_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    learn = Policy.learn
+    monkeypatch.setattr(Policy, "learn", lambda self, *given: steps.append(self.steps) or learn(self, *given))
+    one_by_one(60)
+    assert steps == list(range(9))  # of ten generations, the last has taught nobody yet
+
+
+# Rewards
+
+
+def told(*given: tuple[float | Sequence[float], dict[str, float]], state: TrialState = TrialState.COMPLETE) -> list[FrozenTrial]:
+    values = [(value,) if isinstance(value, float) else value for value, _ in given]
+    return [create_trial(state=state, values=value, constraints=limits) for value, (_, limits) in zip(values, given, strict=True)]
+
+
+def test_ranks_and_violations() -> None:
+    ways = [StudyDirection.MINIMIZE]
+    trials = told((1.0, {}), (9e9, {}), (2.0, {"energy": -1.0}), (2.0, {"energy": 0.0}), (0.0, {"energy": 2.0, "area": -1.0}))
+    trials += told((0.0, {"energy": 6.0, "area": 1.0}), (0.0, {"energy": 2.0, "area": 0.0}))
+    trials += [create_trial(state=TrialState.PRUNED), create_trial(state=TrialState.PRUNED, constraints={"energy": 6.0})]
+    ranking = Ranking().including(trials[:3], ways).including(trials[3:], ways)
+    rewards = [ranking.reward(trial, ways) for trial in trials]
+    assert rewards[:4] == [7 / 8, 1 / 8, 1 / 2, 1 / 2]
+    assert rewards[4:] == [-(2 / 8) / 2, -(6 / 12 + 1 / 2) / 2, -(2 / 8) / 2, -1.0, -6 / 12]  # medians 6 and 1
+    both = [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
+    trials = told(([0.9, 5.0], {}), ([0.8, 1.0], {}), ([0.7, 9.0], {}))
+    ranking = Ranking().including(trials, both)
+    assert [ranking.reward(trial, both) for trial in trials] == pytest.approx([(5 + 3) / 12, (3 + 5) / 12, (1 + 1) / 12])
+
+
+def test_a_reward_of_ones_own() -> None:
+    """Pruned trials carry the excess above a budget; what gives None teaches nothing."""
+    asked: list[int] = []
+
+    def reward(study: Study, trial: FrozenTrial) -> float | None:
+        asked.append(trial.number)
+        return -trial.user_attrs["excess"] if trial.state == TrialState.PRUNED else None
+
+    study = optuna.create_study(sampler=ControllerSampler(0, reward=reward, learning_rate=0.05))
+    space: dict[str, BaseDistribution] = {"x": CategoricalDistribution(range(4))}
+    for _ in range(160):
+        trial = study.ask(space)
+        if trial.params["x"] == 3:
+            study.tell(trial, 0.0)
+            continue
+        trial.set_user_attr("excess", abs(trial.params["x"] - 1) / 10)
+        study.tell(trial, state=TrialState.PRUNED if trial.number % 7 else TrialState.FAIL)
+    assert sum(trial.params["x"] == 1 for trial in study.trials[-40:]) >= 25
+    assert asked == [t.number for t in study.trials[:152] if t.state != TrialState.FAIL]
+
+    study.sampler = ControllerSampler(0, reward=lambda study, trial: math.nan)
+    with pytest.raises(BadInput, match="must be a finite number or None; trial 1 got nan"):
+        study.ask(space)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"seed": -1}, "seed must be at least 0; got -1"),
+        ({"bins": 1}, "bins must be at least 2; got 1"),
+        ({"generation": 0}, "generation must be at least 1; got 0"),
+        ({"learning_rate": -0.1}, "must not be negative"),
+        ({"decay": 1.0}, "decay lies in"),
+    ],
+)
+def test_what_cannot_be_is_refused(wrong: dict[str, float], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        ControllerSampler(**({"seed": 0} | wrong))  # type: ignore[arg-type]
+
+
+# Tokens
+
+
+@pytest.mark.parametrize(
+    ("distribution", "values"),
+    [
+        (CategoricalDistribution(("a", None, 3.5, True)), ["a", None, 3.5, True]),
+        (IntDistribution(-3, 4), list(range(-3, 5))),
+        (IntDistribution(-10, 70, step=2), list(range(-10, 71, 2))),
+        (IntDistribution(1, 5, log=True), [1, 2, 3, 4, 5]),
+        (IntDistribution(1, 100, log=True), list(range(1, 101))),
+        (IntDistribution(50, 90, log=True), list(range(50, 91))),
+        (FloatDistribution(0.0, 1.0, step=0.25), [0.0, 0.25, 0.5, 0.75, 1.0]),
+        (FloatDistribution(-1.0, 2.1, step=0.1), [-1.0 + 0.1 * k for k in range(32)]),
+    ],
+)
+def test_every_value_has_one_token_and_can_be_drawn(distribution: BaseDistribution, values: list[object]) -> None:
+    decision, draw = Decision(distribution, 8), np.random.default_rng(0)
+    assert decision.count == min(len(values), len(values) if isinstance(distribution, CategoricalDistribution) else 8)
+    tokens = [decision.token(value) for value in values]
+    assert tokens == sorted(tokens)
+    assert set(tokens) == set(range(decision.count))
+    if len(values) <= 8:
+        assert tokens == list(range(len(values)))
+    for token in range(decision.count):
+        drawn = {decision.value(token, draw) for _ in range(600)}
+        assert all(distribution._contains(distribution.to_internal_repr(value)) for value in drawn)
+        assert {decision.token(value) for value in drawn} == {token}
+        inside = [value for value, its in zip(values, tokens, strict=True) if its == token]
+        if isinstance(distribution, CategoricalDistribution):
+            assert drawn == set(inside)
+        else:
+            assert sorted(drawn) == pytest.approx(inside, abs=1e-9)
+
+
+def test_bins_of_integers_are_equal_on_their_scale() -> None:
+    linear, wide = Decision(IntDistribution(0, 31), 8), Decision(IntDistribution(1, 255, log=True), 8)
+    assert [linear.token(value) for value in range(32)] == [value // 4 for value in range(32)]
+    assert [wide.token(2**k) for k in range(8)] == list(range(8))
+    assert [wide.token(2 ** (k + 1) - 1) for k in range(8)] == list(range(8))
+
+
+@pytest.mark.parametrize(
+    ("distribution", "scale"),
+    [(FloatDistribution(-2.0, 6.0), lambda x: (x + 2) / 8), (FloatDistribution(1e-4, 1.0, log=True), lambda x: 1 + math.log10(x) / 4)],
+)
+def test_bins_of_floats(distribution: FloatDistribution, scale: Callable[[float], float]) -> None:
+    decision, draw = Decision(distribution, 8), np.random.default_rng(1)
+    assert decision.count == 8
+    assert (decision.token(distribution.low), decision.token(distribution.high)) == (0, 7)
+    for token in range(8):
+        drawn = [decision.value(token, draw) for _ in range(500)]
+        assert {decision.token(value) for value in drawn} == {token}
+        places = [8 * scale(value) - token for value in drawn]  # 0..1 inside the bin
+        assert -1e-9 <= min(places) < 0.02
+        assert 0.98 < max(places) <= 1 + 1e-9
+        assert np.mean(places) == pytest.approx(0.5, abs=0.05)
+
+
+def test_floats_so_near_that_no_bins_lie_between() -> None:
+    near = FloatDistribution(1.0, math.nextafter(1.0, 2))
+    decision, draw = Decision(near, 8), np.random.default_rng(0)
+    assert decision.count == 1
+    assert {decision.value(0, draw) for _ in range(50)} <= {near.low, near.high}
+
+
+# The network
+
+
+def untrained() -> Policy:
+    """Weights that make choices depend on each other: two steps towards made-up tokens, far."""
+    policy = Policy(7, 8).deciding({"a": 3, "b": 2, "c": 4})
+    tokens = torch.tensor([[0, 1, 3], [2, 0, 1], [1, 1, ABSENT]])
+    for _ in range(3):
+        policy = policy.learn(tokens, torch.tensor([1.0, 0.5, -1.0]), 0.1, 0.0)
+    return policy
+
+
+def test_drawing_has_the_probabilities_that_learning_sees() -> None:
+    """Two implementations, one in NumPy and one in PyTorch."""
+    policy, draw = untrained(), np.random.default_rng(0)
+    every = torch.cartesian_prod(torch.arange(3), torch.arange(2), torch.arange(4))
+    logs = policy.log_probabilities(every, policy.weights)
+    joint = logs.gather(2, every[..., None])[..., 0].sum(dim=1).exp()
+    assert float(joint.sum()) == pytest.approx(1, abs=1e-5)
+    assert float(joint.max()) > 0.1  # far from 1/24
+    drawn = [tuple(policy.draw(draw, {"a", "b", "c"}).values()) for _ in range(6000)]
+    shares = [drawn.count(tuple(row)) / len(drawn) for row in every.tolist()]
+    assert np.abs(np.array(shares) - joint.numpy()).max() < 5 * math.sqrt(0.25 / 6000)
+
+
+def test_the_lstm_equals_pytorchs_module() -> None:
+    policy, tokens = untrained(), torch.tensor([[2, 1, 0], [0, ABSENT, 3]])
+    module = torch.nn.LSTM(8, 8, batch_first=True)
+    weights = policy.weights
+    state = {
+        "weight_ih_l0": weights["input"],
+        "weight_hh_l0": weights["hidden"],
+        "bias_ih_l0": weights["bias"],
+        "bias_hh_l0": torch.zeros(32),
+    }
+    module.load_state_dict(state)
+    inputs = torch.zeros(2, 3, 8)  # nothing before the first, nothing where a decision was not made
+    inputs[0, 1], inputs[0, 2], inputs[1, 1] = weights["embedding"][0, 2], weights["embedding"][1, 1], weights["embedding"][0, 0]
+    states = module(inputs)[0]
+    for i, count in enumerate((3, 2, 4)):
+        logits = states[:, i] @ weights["head"][i, :, :count] + weights["offset"][i, :count]
+        torch.testing.assert_close(policy.log_probabilities(tokens, weights)[:, i, :count], logits.log_softmax(dim=1))
+
+
+def test_steps_are_adams() -> None:
+    """Beside torch.optim.Adam on the same loss."""
+    policy, tokens = Policy(1, 8).deciding({"a": 3, "b": 2}), torch.tensor([[0, 1], [2, ABSENT]])
+    weights = {name: tensor.clone().requires_grad_() for name, tensor in policy.weights.items()}
+    adam = torch.optim.Adam(weights.values(), lr=0.03)
+    for advantages in ([1.0, -0.5], [0.2, 0.7], [-1.0, 1.0]):
+        policy = policy.learn(tokens, torch.tensor(advantages), 0.03, 0.1)
+        logs = policy.log_probabilities(tokens, weights)
+        first = advantages[0] * (logs[0, 0, 0] + logs[0, 1, 1]) + advantages[1] * logs[1, 0, 2]
+        unsure = sum(-(part.exp() * part).sum() for part in (logs[0, 0], logs[0, 1, :2], logs[1, 0]))
+        adam.zero_grad()
+        (-(first + 0.1 * unsure) / 2).backward()
+        adam.step()
+    for name, tensor in policy.weights.items():
+        torch.testing.assert_close(tensor, weights[name].detach(), atol=1e-5, rtol=1e-4)
+
+
+def test_new_decisions_leave_the_others_as_they_were() -> None:
+    policy = untrained()
+    more = policy.deciding({"a": 3, "aa": 6, "b": 2, "c": 4})
+    back = more.deciding(policy.counts)
+    assert list(more.counts) == ["a", "aa", "b", "c"]
+    assert all(torch.equal(tensor, policy.weights[name]) for name, tensor in back.weights.items())
+    fresh = Policy(7, 8).deciding({"aa": 6})
+    assert torch.equal(more.weights["embedding"][1], fresh.weights["embedding"][0])
+    changed = policy.deciding({"a": 3, "b": 5, "c": 4})
+    assert torch.equal(changed.weights["head"][1], torch.zeros(8, 5))
