@@ -20,10 +20,10 @@ from importlib import resources
 from itertools import product
 from pathlib import Path
 
-import numpy as np
 import torch
 from pydantic import Field
 
+from gatewright.dse.scnas.sum_errors import errors, rounded
 from gatewright.hw.config import Operator, stochastic
 from gatewright.hw.errors import BadInput
 from gatewright.hw.names import operator_named
@@ -31,13 +31,11 @@ from gatewright.hw.noun import Noun
 from gatewright.hw.stochastic.sharing import ALL_LANES
 from gatewright.sim import files, tools
 from gatewright.sim.operators.cost import OPERAND_BITS, TOOLS, measure_operator
-from gatewright.sim.operators.operands import Operands, drawn, network, unrounded
+from gatewright.sim.operators.operands import drawn
 from gatewright.sim.technology import technology_named
-from gatewright.sw.differentiable import quantise_weight
-from gatewright.sw.operators import arithmetic
 
 CODINGS, SOURCES, ADDERS = ("sign_magnitude", "bipolar"), ("sobol", "counter", "lfsr"), ("exact", "approximate", "mux", "or")
-SHARINGS = (None, 1)  # all lanes, none; two lanes that share lie between them
+SHARINGS = (None, 1)  # all lanes, none; two lanes that share err nearly as none
 LENGTHS = {4: (4, 8, 16, 32), 8: (8, 16, 32, 64)}  # beyond these a product costs more than the exact one
 EXACT = ("int8", "int4")
 SHARED_BY = 16  # elements by an edge
@@ -90,54 +88,10 @@ def circuits() -> tuple[Operator, ...]:
     return tuple(found)
 
 
-def rounded(operator: Operator) -> tuple[np.ndarray, np.ndarray]:
-    """The layer's operands in an operator's codes: activations [N, C, H, W], weights [K, C, 3, 3]."""
-    values, latent = _layer()
-    made, eight = arithmetic(operator), arithmetic(operator_named("int8"))
-    (low, high), most = operator.activation_range, eight.operator.activation_range[1]
-    scale = (high / made.activation_clip) / (most / eight.activation_clip)
-    with torch.no_grad():
-        codes, _ = quantise_weight(made, torch.from_numpy(latent))
-    return np.rint(values * scale).clip(low, high).astype(np.int64), codes.numpy().astype(np.int64)
-
-
-@cache
-def _layer() -> tuple[np.ndarray, np.ndarray]:
-    return unrounded(network(operator_named("int8")))
-
-
-def errors(operator: Operator) -> dict[str, float]:
-    """The errors of an `Entry`."""
-    made, (codes, weights) = arithmetic(operator), rounded(operator)
-    found = {}
-    for name, kernel, padding in (("error", weights, 1), ("error_64", weights[:, :, 1:2, 1:2], 0)):
-        sums = made.accumulate(codes, kernel, padding=padding)
-        ideal = _convolved(made.activation_value(codes), made.weight_value(kernel), padding)
-        found[name] = residual(sums, ideal)
-        if padding:
-            found["plain"] = float(np.sqrt(np.mean((made.value(sums, kernel[0].size) - ideal) ** 2)) / ideal.std())
-            found["rounding"] = residual(ideal, _convolved(*_layer(), padding))
-    return found
-
-
-def residual(sums: np.ndarray, ideal: np.ndarray) -> float:
-    """What is left of ideal sums [N, K, P, Q] when each channel's are fitted by its sums, as a part of their standard deviation."""
-    x, y = (part.astype(np.float64).transpose(1, 0, 2, 3).reshape(part.shape[1], -1) for part in (sums, ideal))
-    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
-    spread = (x * x).sum(axis=1)
-    slope = np.divide((x * y).sum(axis=1), spread, out=np.zeros(len(x)), where=spread > 0)
-    return float(np.sqrt(((y - slope[:, None] * x) ** 2).sum() / (y * y).sum()))
-
-
-def _convolved(values: np.ndarray, weights: np.ndarray, padding: int) -> np.ndarray:
-    x, w = (torch.from_numpy(np.asarray(part, dtype=np.float64)) for part in (values, weights))
-    return np.asarray(torch.nn.functional.conv2d(x, w, padding=padding))
-
-
 def measured(operator: Operator, technology: str = TECHNOLOGY) -> Entry:
     """An entry. Raises Mismatch if a sum of the gates is not the arithmetic's."""
     torch.set_num_threads(1)
-    given: Operands = drawn(operator, *rounded(operator), OPERAND_BITS, "int8")
+    given = drawn(operator, *rounded(operator), OPERAND_BITS, "int8")
     (cost,) = measure_operator(operator, [technology_named(technology)], given=given)
     figures = {name: getattr(cost, name)(SHARED_BY) for name in ("energy_pj", "zero_delay_pj", "area_um2")} | errors(operator)
     return Entry(operator=operator.name, **{name: _short(value) for name, value in figures.items()})
@@ -173,15 +127,19 @@ def measure(note: Callable[[str], None] = lambda text: None) -> Chart:
         worth = [hopeful(operator, *pair, entries) for operator, pair in zip(others, found, strict=True)]
         hopeless |= {o.name: (_short(e[0]), _short(e[1])) for o, e, hope in zip(others, found, worth, strict=True) if not hope}
         add([operator for operator, hope in zip(others, worth, strict=True) if hope])
+    return Chart(entries=tuple(entries), hopeless=hopeless, provenance=provenance())
+
+
+def provenance() -> dict[str, str]:
+    """How a chart is measured today."""
     technology = technology_named(TECHNOLOGY)
-    provenance = {
+    return {
         "command": "python -m gatewright.dse.scnas.chart FILE",
         "operands": "second convolution, 64 channels, of a network of 8-bit integers trained on digits, before rounding; 64 images",
         "element": f"{OPERAND_BITS} operand bits, one stage, edges shared by {SHARED_BY} elements, number sources by {SHARED_BY**2}",
         "technology": f"{technology.name} {technology.hash}",
         **tools.versions(*TOOLS),
     }
-    return Chart(entries=tuple(entries), hopeless=hopeless, provenance=provenance)
 
 
 def _short(value: float) -> float:

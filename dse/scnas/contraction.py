@@ -2,10 +2,15 @@
 
 Sizes are exact. They are counted layer by layer: a layer's output (activation and pooling) may depend on its own circuit and on that of
 the layer that reads it, so ways are kept by what of a circuit matters to its neighbours.
+
+    python -m gatewright.dse.scnas.contraction [FILE]
+
+prints the fronts of the chart, or puts them into a page.
 """
 
+import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -19,7 +24,10 @@ from gatewright.hw.config import Operator, stochastic, xnor
 from gatewright.hw.errors import BadInput
 from gatewright.hw.names import operator_named
 from gatewright.hw.stochastic.sharing import ALL_LANES
+from gatewright.sw.stochastic.measure import publish
 
+BEGIN, END = "<!-- front: begin -->\n", "<!-- front: end -->"
+TOLERANCE = 0.05  # a circuit on the front errs at least so much less than any that costs no more
 Options = Mapping[str, tuple[str | int, ...]]
 OPTIONS: Options = {
     "length": (1, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
@@ -37,9 +45,12 @@ RULES = (
     "a coding and a source have one multiplier; OR needs sign-magnitude; a stream is a multiple of its lane; length 1 is XNOR, with "
     "nothing left to choose, and not for the image and the logits; unsigned readers make results ReLU's; the logits have no output"
 )
+CHARTED = (
+    f"of circuits of equal operands, those that err at least {TOLERANCE:.0%} less than any that costs no more; not on the chart: sharing "
+    "of two lanes, which errs nearly as no sharing, and longer streams, which cost more than an exact product"
+)
 CIRCUIT = ("length", "bits", "coding", "source", "sharing", "multiplier", "adder")
 STREAM_ACTIVATIONS, STREAM_POOLINGS = ("stanh", "btanh"), ("mux", "segment")
-TOLERANCE = 0.05  # a circuit on the front errs at least so much less than any that costs no more
 
 
 def stages(plan: Plan) -> tuple[tuple[int, ...], ...]:
@@ -139,12 +150,12 @@ def steps(plan: Plan, options: Options = OPTIONS, chart: Chart | None = None) ->
         (
             "sums that end in counters",
             space(legal, lambda output: _exists(output) and _counted(output)),
-            "Stanh and Btanh need a layer's whole sum in one element: no layer here has so few products, so results are binary",
+            "Stanh and Btanh need a layer's whole sum in one element, and no layer here is so small: sums are counted, results binary",
         ),
         (
             "the front of the chart",
             space(best & legal | one, lambda output: _exists(output) and _counted(output)),
-            f"of circuits of equal operands, those that err at least {TOLERANCE:.0%} less than any that costs no more",
+            CHARTED,
         ),
         (
             "cheaper than exact",
@@ -233,7 +244,24 @@ def stream(values: Mapping[str, str | int]) -> Operator:
     return stochastic(int(length), coding, source, int(bits), sharing=int(sharing), adder=adder)  # type: ignore[arg-type]
 
 
-def sizes(steps: Sequence[Step]) -> str:
-    """The steps as Markdown."""
-    rows = [f"| {step.name} | {step.size:.3g} | {step.why} |" for step in steps]
-    return "\n".join(["| step | networks with circuits | why |", "| --- | --- | --- |", *rows])
+def table(chart: Chart) -> str:
+    """The fronts as Markdown."""
+    head = "| circuit | pJ a product | part of the exact one's | um2 a lane | error, 576 | error, 64 | nothing fitted | taken |"
+    lines = [head, "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    for bits in OPTIONS["bits"]:
+        exact, taken = chart.entry(f"int{bits}"), worthwhile(chart, int(bits))
+        for entry in (exact, *map(chart.entry, undominated(chart, int(bits)))):
+            part, errors = entry.energy_pj / exact.energy_pj, (entry.error, entry.error_64, entry.plain)
+            figures = (f"{entry.energy_pj:.2f}", f"{part:.2f}", f"{entry.area_um2:.0f}", *(f"{error:.3f}" for error in errors))
+            how = "-" if entry is exact else "yes" if entry.operator in taken else "dearer than exact"
+            lines.append(f"| `{entry.operator}` | {' | '.join(figures)} | {how} |")
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str]) -> None:
+    """The fronts of the chart that ships, printed or put into a page."""
+    publish(arguments, table(charts.load()), BEGIN, END)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -11,6 +11,7 @@ from gatewright.dse.scnas import chart as charts
 from gatewright.dse.scnas import contraction, space
 from gatewright.dse.scnas.chart import Chart, Entry
 from gatewright.dse.scnas.plan import FULL, QUICK, Plan
+from gatewright.dse.scnas.sum_errors import errors
 from gatewright.hw.config import integer, stochastic, xnor
 from gatewright.hw.errors import BadInput
 from gatewright.hw.names import operator_named
@@ -195,7 +196,7 @@ def test_the_shipped_chart() -> None:
     """Its errors are those of today's arithmetic; what it keeps can be built; exact integers err by rounding only."""
     chart = charts.load()
     for name in ("int8", stochastic(4, bits=4).name, stochastic(16, source="counter").name):
-        found = charts.errors(operator_named(name))
+        found = errors(operator_named(name))
         assert {key: chart.entry(name).model_dump()[key] for key in found} == pytest.approx(found, rel=1e-3, abs=1e-9)
     assert all(operator_named(name).kind == "stochastic" for name in space.circuits())
 
