@@ -123,7 +123,7 @@ def record(folder: Path, result: "Result", seconds: float) -> dict[str, Any]:
 
 def table(folder: Path, result: "Result", seconds: float) -> Group:
     """The designs, the claims beside what was measured, the winner in words, and where everything is."""
-    from gatewright.dse.scnas.tables import rows, standing_words, standings, winner_words
+    from gatewright.dse.scnas.tables import rows, standing_words, standings, verdict, winner_words
     from gatewright.dse.words import accelerator_words, network_words
 
     designs, best = rows(result), result.designs[result.winner]
@@ -139,7 +139,7 @@ def table(folder: Path, result: "Result", seconds: float) -> Group:
         claims.add_column(heading, justify="left" if heading in ("claim", "") else "right")
     for claim in result.claims:
         paper, here = (f"{value:.4g} {claim.unit}" if value is not None else "-" for value in (claim.paper, claim.measured))
-        claims.add_row(claim.name, paper, here, "holds" if claim.holds else "DOES NOT HOLD")
+        claims.add_row(claim.name, paper, here, verdict(claim) if claim.holds else verdict(claim).upper())
     lines = [
         "",
         f"Winner    {winner_words(designs[result.winner])}",

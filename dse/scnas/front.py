@@ -1,6 +1,6 @@
 """Accuracy against energy of every method of a reproduction: `front_info` gives the numbers, `front_plot` draws them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
@@ -163,9 +163,16 @@ def front_plot(info: FrontInfo) -> go.Figure:
     )
     what = f"energy with memories at {info.memories:g} x their cited cost" if info.memories else "energy of the logic"
     style(figure, f"{what}, nJ an image (log scale; full: on gates, hollow: predicted, diamonds: at least)", "accuracy, %", 560)
-    figure.update_xaxes(LOGARITHMIC, tickvals=[n * 10**p for p in range(-3, 9) for n in (1, 2, 5)])
+    energies = [x for cloud in info.clouds for x in (*cloud.energies_nj, *(mark.energy_nj for mark in cloud.designs))]
+    figure.update_xaxes(LOGARITHMIC, tickvals=ticks(energies))
     figure.update_yaxes(range=window(info))
     return figure
+
+
+def ticks(values: Sequence[float]) -> list[float]:
+    """Of a logarithmic axis: three a decade where values span more than one and a half, else more."""
+    wide = bool(values) and max(values) > 30 * min(values)
+    return [n * 10.0**p for p in range(-3, 9) for n in ((1, 2, 5) if wide else (1, 1.5, 2, 3, 4, 5, 7))]
 
 
 def window(info: FrontInfo) -> tuple[float, float]:

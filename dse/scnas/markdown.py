@@ -3,7 +3,7 @@
 from gatewright.dse.calibration_table import table
 from gatewright.dse.scnas.plan import Plan
 from gatewright.dse.scnas.result import Result
-from gatewright.dse.scnas.tables import STATUSES, Row, rows, search_rows, standing_words, standings, winner_words
+from gatewright.dse.scnas.tables import STATUSES, Row, rows, search_rows, standing_words, standings, verdict, winner_words
 from gatewright.sw.accuracy import Accuracy
 
 BESIDE = """Streams beside integers: to each integer design the stream design of least predicted energy that is no less accurate on
@@ -48,11 +48,11 @@ def plan_words(plan: Plan) -> str:
 
 
 def _claims(result: Result) -> str:
-    headings = ("claim", "how it was taken", "paper", "here", "holds")
+    headings = ("claim", "how it was taken", "paper", "here", "verdict")
     listed = []
     for claim in result.claims:
         paper, here = (f"{value:.3g} {claim.unit}" if value is not None else "" for value in (claim.paper, claim.measured))
-        listed.append((claim.name, claim.note, paper, here, "yes" if claim.holds else "no"))
+        listed.append((claim.name, claim.note, paper, here, verdict(claim)))
     return table(headings, listed, left=2)
 
 

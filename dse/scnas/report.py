@@ -20,7 +20,7 @@ from gatewright.dse.scnas.plots import (
     skipped_plot,
 )
 from gatewright.dse.scnas.result import Result
-from gatewright.dse.scnas.tables import rows, search_rows, standing_words, standings, winner_words
+from gatewright.dse.scnas.tables import rows, search_rows, standing_words, standings, verdict, winner_words
 from gatewright.dse.words import accelerator_words, network_words
 from gatewright.sim.metrics import MEMORY_FACTORS
 
@@ -53,6 +53,7 @@ def page_of(result: Result, started: str) -> str:
         summary=standing_words(standings(result)),
         met=[claim for claim in result.claims if claim.paper is not None and claim.holds],
         asked=[claim for claim in result.claims if claim.paper is not None],
+        verdict=verdict,
         factors=[*MEMORY_FACTORS.values()],
         heldout=best.metrics.heldout_error,
         **_figures(result),

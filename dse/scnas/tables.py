@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import get_args
 
+from gatewright.dse.claims import Claim
 from gatewright.dse.scnas.result import Design, Kind, Result, Status
 from gatewright.dse.words import by_layer
 from gatewright.hw.noun import Noun
@@ -213,3 +214,10 @@ def search_rows(result: Result) -> tuple[SearchRow, ...]:
         )
         for search in result.searches
     )
+
+
+def verdict(claim: Claim) -> str:
+    """How a claim stands; one of ours asks whether streams are worse."""
+    if claim.paper is None:
+        return "no worse" if claim.holds else "worse"
+    return "holds" if claim.holds else "does not hold"
