@@ -38,25 +38,31 @@ def rivals(designs: Sequence[Design], best: Design) -> list[Design]:
     return [d for name in INTEGERS if (d := rival(designs, name, best)) is not None]
 
 
-def claims(designs: Sequence[Design], best: Design, searches: Sequence[Search], steps: Sequence[Step]) -> tuple[Claim, ...]:
-    """The paper's claims, then our own comparisons with integers. Energies are measured on gates where both are, else predicted."""
+def claims(
+    designs: Sequence[Design], best: Design, searches: Sequence[Search], steps: Sequence[Step], *, published: bool
+) -> tuple[Claim, ...]:
+    """The paper's claims, then our own comparisons with integers. Energies are measured on gates where both are, else predicted.
+
+    published: whether the space is of the size that the paper's count of evaluations is about, a VGG's.
+    """
     found = []
     for method, name in FLOATING.items():
         other = rival(designs, method, best)
         ratio = other and ratio_of(other, best)
-        note = f"{_accuracies(best, other)}; {name}: multiply-add units alone, as measured; streams: all logic" if other else ""
+        note = f"{_accuracies(best, other)}; floating point at the least" if other else ""
+        paper = ENERGY if method == "fp32" else None
         found.append(
             Claim(
                 name=f"energy of FP-NAS ({name}) over that of SC-NAS",
-                paper=ENERGY,
+                paper=paper,
                 measured=ratio,
                 unit="times",
-                holds=bool(ratio and ratio >= ENERGY),
+                holds=bool(ratio and ratio >= (paper or 1)),
                 note=note,
             )
         )
     found.append(_points(designs, best))
-    found.append(_evaluations(searches, steps))
+    found.append(_evaluations(searches, steps, published=published))
     for method, name in INTEGERS.items():
         if other := rival(designs, method, best):
             found += _beside(other, best, name)
@@ -87,17 +93,17 @@ def _points(designs: Sequence[Design], best: Design) -> Claim:
     )
 
 
-def _evaluations(searches: Sequence[Search], steps: Sequence[Step]) -> Claim:
+def _evaluations(searches: Sequence[Search], steps: Sequence[Step], *, published: bool) -> Claim:
     """How many times fewer networks were evaluated than the whole space holds."""
     mine = next(search for search in searches if search.method == SCNAS)
     scored = mine.count("scored")
     fewer = steps[0].size / scored if scored else None
     return Claim(
         name="networks of the whole space for each that was evaluated",
-        paper=EVALUATIONS,
+        paper=EVALUATIONS if published else None,
         measured=fewer,
         unit="times",
-        holds=bool(fewer and fewer >= EVALUATIONS),
+        holds=bool(fewer and fewer >= (EVALUATIONS if published else 1)),
         note=f"{steps[0].size:.2g} networks with their circuits, {steps[-1].size:.2g} after contraction; {scored} evaluated. "
         "It counts choices, and grows with every layer and option",
     )

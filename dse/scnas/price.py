@@ -1,9 +1,9 @@
-"""What a network costs on the cheapest accelerator of a plan, with the circuits it asks for. In floating point: a lower bound."""
+"""What a network costs on the cheapest accelerator of a plan, with the circuits it asks for. In floating point: at the least."""
 
 from functools import cache
 from itertools import product
 
-from gatewright.dse.evaluate import Budget, Outcome, Pricing, cheapest
+from gatewright.dse.evaluate import Budget, Outcome, Pricing, cheapest, mapper
 from gatewright.dse.scnas.plan import Plan
 from gatewright.dse.space import BUFFERS, accumulator_bits, operators
 from gatewright.hw.config import AcceleratorConfig, integer
@@ -12,7 +12,8 @@ from gatewright.sim.operators.cost import OperatorCost, load
 from gatewright.sw.layers import Workload
 from gatewright.sw.models import Architecture, workload
 
-REFERENCE = integer(8)  # whose program moves the words that floating point is billed for
+REFERENCE = integer(8)  # whose accelerator floating point is billed for, with other units in its grid
+IN_GRID = ("element", "activation_edge", "weight_edge", "source", "grid")  # kinds of block
 
 
 def pricing(plan: Plan) -> Pricing:
@@ -54,13 +55,13 @@ def bill(architecture: Architecture, plan: Plan, pricing: Pricing) -> Outcome:
 
 
 def floating_bill(architecture: Architecture, plan: Plan, pricing: Pricing) -> Outcome:
-    """A lower bound of what a network takes in floating point.
+    """What a network takes in floating point at the least: the 8-bit integers' accelerator and program, other units in its grid.
 
-    Energy: its products times a measured multiply-add with its registers, glitches included; no operand registers at edges, no control,
-    no activation functions. Area and cycles: as many such units as the 8-bit integers' cheapest grid has lanes, all of them busy all the
-    time. Memories: those and the traffic of the 8-bit integers' program, words wider by the format's bits.
+    The grid's energy is its products times a measured multiply-add with its registers, glitches included; the grid's area is that of as
+    many units as it had lanes. Everything around the grid is the 8-bit integers', although operands are two or four times as wide; of
+    memories the energy and area grow with the words.
     """
-    operator = architecture.operators[0]
+    operator, planner = architecture.operators[0], mapper(pricing)
     work = workload(architecture.replace(operators=(REFERENCE,)))
     base = cheapest(work, grids(work, plan), pricing, Budget())
     assert base.config
@@ -68,19 +69,15 @@ def floating_bill(architecture: Architecture, plan: Plan, pricing: Pricing) -> O
     unit, wider = _units(pricing.technology)[operator.name], operator.activation_bits / REFERENCE.activation_bits
     products = sum(layer.products for layer in work.layers)
     units = base.config.rows * base.config.cols * base.config.lanes(REFERENCE)
-    cycles = products / units
+    predicted = planner.predict(planner.schedule(work, base.config, base.mappings))
+    around = sum(pj for layer in predicted.layers for block, pj in layer.items() if block not in IN_GRID)
     metrics = base.metrics.replace(
-        energy_pj=products * unit.element.energy_pj,
-        zero_delay_pj=products * unit.element.zero_delay_pj,
-        area_um2=units * unit.element.area_um2 / unit.lanes,
-        cycles=cycles,
-        latency_ns=cycles * pricing.clock_ns,
+        energy_pj=around + products * unit.element.energy_pj,
+        zero_delay_pj=None,
+        area_um2=sum(um2 for block, um2 in predicted.area.items() if block not in IN_GRID) + units * unit.element.area_um2 / unit.lanes,
         memory_energy_pj=wider * base.metrics.memory_energy_pj,
         memory_area_um2=wider * base.metrics.memory_area_um2,
         external_energy_pj=wider * base.metrics.external_energy_pj,
-        origin="measured",
-        activity="timed",
-        heldout_error=None,
     )
     return Outcome(status="over_budget", metrics=metrics)
 

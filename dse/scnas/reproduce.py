@@ -9,7 +9,7 @@ from gatewright import __version__
 from gatewright.dse.evaluate import Source
 from gatewright.dse.explore import Listener, workers
 from gatewright.dse.run import RESULT, Run
-from gatewright.dse.scnas import space
+from gatewright.dse.scnas import contraction
 from gatewright.dse.scnas.comparison import claims, rivals, winner
 from gatewright.dse.scnas.finalists import assess, file_of, finalists, fit
 from gatewright.dse.scnas.gates import prove
@@ -48,7 +48,7 @@ class Reproduction:
             best = winner(designs)
             with self._timed("proof"):
                 designs = self._prove(pool, designs, best)
-        steps = space.steps(self.plan)
+        steps = contraction.steps(self.plan)
         result = Result(
             plan=self.plan,
             data=LABELS[self.source.dataset],
@@ -56,7 +56,7 @@ class Reproduction:
             searches=tuple(searches),
             designs=tuple(designs),
             winner=best,
-            claims=claims(designs, designs[best], searches, steps),
+            claims=claims(designs, designs[best], searches, steps, published=self.plan.name == "full"),
             seconds=self.seconds,
             provenance=provenance(self.plan),
         )

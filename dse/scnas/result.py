@@ -57,8 +57,8 @@ class Search(Noun):
 class Design(Noun):
     """A network trained to the end, on its accelerator. Accuracies are exactly what the circuits compute, or floating point's.
 
-    `metrics`: predicted by the calibrated model; of floating point, the measured multiply-add units alone times the products (a lower
-    bound: nothing else is counted), with no accelerator. `measured`: on the gates of the whole accelerator. `verified`: on its Verilog.
+    `metrics`: predicted by the calibrated model; of floating point at the least (`price.floating_bill`), with no accelerator.
+    `measured`: on the gates of the whole accelerator. `verified`: on its Verilog.
     `converted`: weights trained in floating point, put into circuits as they are.
     """
 
