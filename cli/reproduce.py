@@ -79,7 +79,7 @@ def _created(name: str, seed: int | None) -> "Run":
     from gatewright.dse.scnas.folder import create
     from gatewright.dse.scnas.plan import PLANS
 
-    plan = PLANS[name] if seed is None else PLANS[name].replace(seed=seed)
+    plan = PLANS[name] if seed is None else PLANS[name].seeded(seed)
     _data(plan.data.model_dump())
     return create(RUNS, plan)
 

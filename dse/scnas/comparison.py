@@ -110,7 +110,8 @@ def _evaluations(searches: Sequence[Search], steps: Sequence[Step], *, published
 
 
 def _beside(other: Design, best: Design, name: str) -> list[Claim]:
-    """Energy of an integer design over the winner's: of the logic, and with memories at each cost."""
+    """Energy of an integer design over the winner's: of the logic, and with memories at each cost. Holds if the winner takes no more, and
+    its accuracy on test images is not below the other's by more than its interval."""
     same = both_measured(other, best)
     how = "measured on gates" if same else "predicted"
     found = []
@@ -122,7 +123,7 @@ def _beside(other: Design, best: Design, name: str) -> list[Claim]:
                 paper=None,
                 measured=ratio,
                 unit="times",
-                holds=ratio >= 1,
+                holds=ratio >= 1 and best.test.high >= other.test.value,
                 note=f"{how}; {_accuracies(best, other)}",
             )
         )

@@ -63,6 +63,10 @@ class Plan(Noun):
                 )
         return self
 
+    def seeded(self, seed: int) -> "Plan":
+        """The same with another seed, of training too."""
+        return self.replace(seed=seed, shared=self.shared.replace(seed=seed), final=self.final.replace(seed=seed))
+
     def fixed(self, channels: int, height: int, width: int, classes: int) -> Architecture:
         """The reference network, in 8-bit integers."""
         from gatewright.hw.config import integer
