@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gatewright.dse.evaluate import Source, known
 from gatewright.dse.finalists import fit_accumulators
-from gatewright.dse.scnas.methods import PURE
+from gatewright.dse.scnas.methods import MAIN, PURE
 from gatewright.dse.scnas.plan import Plan
 from gatewright.dse.scnas.price import bill, pricing
 from gatewright.dse.scnas.result import Design, Kind, Search
@@ -46,7 +46,8 @@ def finalists(plan: Plan, searches: list[Search], fixed: Architecture) -> list[F
     """What is trained to the end: of each search its best for several exchange rates, and the fixed network in streams of one length."""
     found = []
     for search in searches:
-        for point in chosen(search, plan.finalists, plan.halvings):
+        count = plan.finalists if search.method in MAIN else plan.others
+        for point in chosen(search, count, plan.halvings):
             assert point.architecture is not None
             found.append(
                 Finalist(

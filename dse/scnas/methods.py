@@ -17,6 +17,7 @@ from gatewright.hw.noun import Noun
 from gatewright.sw.models import Architecture
 
 SCNAS, SEQUENTIAL, PURE = "scnas", "sequential", "pure"
+MAIN = (SCNAS, "int8", "int4", "fp32", "fp16")  # what the claims are about
 STARTUP = 20  # points that TPE draws at random first
 
 

@@ -18,8 +18,9 @@ class Plan(Noun):
     points: drawn by each search, until `scored` new networks within the budget had their accuracy estimated. halving: how much accuracy
     halving the energy is worth to a search.
     shared: how the super-network is trained; `sample` training images. settled: training images whose statistics a candidate takes,
-    seen: validation images that estimate its accuracy. finalists: of each search, trained by `final`: the best
-    of its scored networks where halving the energy is worth each of `halvings`. converted, pure: the circuits of pure stochastic
+    seen: validation images that estimate its accuracy. finalists: of each search that the claims
+    are about, trained by `final`: the best of its scored networks where halving the energy is worth each of `halvings`; others: of each
+    other search. converted, pure: the circuits of pure stochastic
     computing, the reference network in each of them, with weights trained in floating point, and trained in the circuits' arithmetic.
     gates: validation images side by side on a finalist's gates. verified: test images on the winner's Verilog.
     """
@@ -45,7 +46,8 @@ class Plan(Noun):
     settled: int = Field(default=512, ge=32)
     seen: int = Field(default=1000, ge=1)
     finalists: int = Field(default=3, ge=1)
-    halvings: tuple[float, ...] = (0.0, 0.01, 0.03)
+    others: int = Field(default=1, ge=1)
+    halvings: tuple[float, ...] = (0.01, 0.0, 0.03)
     converted: tuple[str, ...] = ()
     pure: tuple[str, ...] = ()
     final: Recipe
@@ -109,11 +111,14 @@ FULL = Plan(
     rows=(8,),
     cols=(8,),
     buffer_words_max=4096,
-    points=240,
-    scored=80,
+    budget=0.6,
+    points=200,
+    scored=60,
+    halving=0.03,
+    halvings=(0.03, 0.0, 0.06),
     shared=Recipe(epochs=6, batch=128, learning_rate=0.01, margin=4, mirror=True),
     sample=20_000,
-    final=Recipe(epochs=5, batch=64, learning_rate=0.01, margin=4, mirror=True),
+    final=Recipe(epochs=4, batch=64, learning_rate=0.01, margin=4, mirror=True),
     gates=8,
     verified=10,
     converted=CONVENTIONAL,
