@@ -52,7 +52,7 @@ class FloatLayer(nn.Module):
     def forward(self, x: Tensor, rounded: Rounding | None = None) -> Tensor:
         """Activations [N, C, H, W] to [N, K, out_h, out_w]; rounded: to a number format, of whatever is stored."""
         given = rounded or (lambda value: value)
-        sums = given(F.conv2d(given(x), given(self.weight), padding=self.padding))
+        sums = given(F.conv2d(given(x), given(self.weight), padding=self.padding).float())
         if self.training:
             variance, mean = torch.var_mean(sums, (0, 1, 2, 3) if self.logits else (0, 2, 3), correction=0)
             mean, variance = mean.reshape(-1), variance.reshape(-1)

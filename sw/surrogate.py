@@ -57,7 +57,7 @@ def sums(kind: Arithmetic, known: Law, codes: Tensor, weights: Tensor, smooth: T
     values = straight_through(smooth, known.weights.to(codes.device)[weights.long() - kind.weight_range[0]])
     if kind.joined_lanes > 1:
         return saturating(kind, inputs, values, stride)
-    return kind.gain * F.conv2d(inputs, values, stride=stride, groups=groups) + kind.offset * products
+    return kind.gain * F.conv2d(inputs, values, stride=stride, groups=groups).float() + kind.offset * products
 
 
 class Surrogate(OperatorConv2d):
