@@ -22,7 +22,8 @@ class Architecture(Noun):
     pooling, and for vgg pool_after (numbers of convolutions, from 0, that 2 x 2 pooling follows): where the family pools at all. A vgg
     can have a pooling for each of pool_after.
     kernels, activations: of each convolution of a vgg. Kernels are odd, () are 3 x 3. An activation says what becomes of results that
-    are read in a signed format: "clamp" keeps both signs (hard tanh), "relu" makes negative ones zero; () is clamp throughout.
+    are read in a signed format: "clamp" keeps both signs (hard tanh), "relu" makes negative ones zero; () is clamp throughout (in
+    floating point, which has no range to clamp to, ReLU).
     source: for the family "module" `file.py:Name`, something to call without arguments that gives an `nn.Module`; for "onnx" a file.
     """
 
