@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
 from optuna.distributions import CategoricalDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
@@ -72,7 +72,7 @@ def drawn(methods: Sequence[Method], plan: Plan, random: Random, shape: tuple[in
     """A network that one of some methods could draw: what a super-network is trained with."""
     while True:
         method = random.choice(methods)
-        params = {name: d.to_external_repr(random.randrange(len(d.choices))) for name, d in method.distributions(plan).items()}
+        params: dict[str, Any] = {name: random.choice(d.choices) for name, d in method.distributions(plan).items()}
         try:
             return method.architecture(plan, params, shape, classes)
         except BadInput:  # the method has impossible points too

@@ -1,0 +1,264 @@
+"""Searches of SC-NAS: energy before accuracy, the same points again, the designs that are trained to the end, and the claims about them."""
+
+import math
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from gatewright.dse.evaluate import Outcome, Source
+from gatewright.dse.scnas import comparison, methods, search, shared
+from gatewright.dse.scnas.finalists import finalists
+from gatewright.dse.scnas.methods import Method, drawn, together
+from gatewright.dse.scnas.plan import QUICK
+from gatewright.dse.scnas.result import Design, Point, Search, Step
+from gatewright.hw.config import integer
+from gatewright.sim.metrics import Metrics
+from gatewright.sw.accuracy import wilson
+from gatewright.sw.models import Architecture, workload
+
+PLAN = QUICK.replace(points=40, scored=12)
+SHAPE, CLASSES = (1, 8, 8), 10
+FIXED = PLAN.fixed(*SHAPE, CLASSES)
+SOURCE = Source(dataset="digits", validation=PLAN.data.validation)
+
+
+def metrics(energy_pj: float, memory_pj: float = 0.0) -> Metrics:
+    return Metrics(
+        energy_pj=energy_pj,
+        memory_energy_pj=memory_pj,
+        external_energy_pj=0,
+        cycles=1,
+        latency_ns=1,
+        area_um2=1,
+        memory_area_um2=0,
+        origin="calibrated",
+    )
+
+
+def products(network: Architecture) -> float:
+    as_integers = network.replace(operators=(integer(8),))
+    return float(sum(layer.products for layer in workload(as_integers).layers))
+
+
+def priced(network: Architecture, *_: Any) -> Outcome:
+    """A picojoule a product; networks whose first layer has 12 channels cannot be built."""
+    if network.widths[0] == 12:
+        return Outcome(status="impossible", rule="twelve")
+    return Outcome(status="over_budget", metrics=metrics(products(network), 5.0))
+
+
+class Seen:
+    """In place of a super-network: remembers whose accuracy was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[Architecture] = []
+
+    def estimate(self, weights: object, network: Architecture, *_: Any) -> float:
+        self.asked.append(network)
+        return 1 - 1 / math.log2(products(network))
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
+    found = Seen()
+    monkeypatch.setattr(search, "bill", priced)
+    monkeypatch.setattr(search, "load", lambda path: None)
+    monkeypatch.setattr(search, "estimate", found.estimate)
+    return found
+
+
+ALL = {method.name: method for method in together(PLAN, FIXED)}
+
+
+@pytest.mark.parametrize("name", ["scnas", "tpe", "random", "int8", "fp32"])
+def test_accuracy_is_asked_for_within_the_budget_alone(seen: Seen, name: str) -> None:
+    limit = 0.8 * products(FIXED)
+    found = search.search(ALL[name], PLAN, limit, Path("none"), SOURCE)
+    scored = [point.architecture for point in found.points if point.status == "scored"]
+    assert seen.asked == scored
+    assert scored
+    for point in found.points:
+        if point.status == "repeated":
+            assert point.architecture in [p.architecture for p in found.points[: point.number]]
+            continue
+        assert point.architecture is not None
+        energy = products(point.architecture)
+        impossible, over = point.architecture.widths[0] == 12, energy > limit
+        assert point.status == ("impossible" if impossible else "over_budget" if over else "scored")
+        assert point.energy_pj == (None if impossible else energy)
+        assert (point.estimate is None) == (point.status != "scored")
+    assert found.count("over_budget")
+    assert len(scored) == PLAN.scored or len(found.points) == PLAN.points
+
+
+def test_the_same_search_draws_the_same_points(seen: Seen) -> None:
+    limit = 0.8 * products(FIXED)
+    one, two, other = (search.search(ALL["scnas"], PLAN.replace(seed=seed), limit, Path("none"), SOURCE) for seed in (3, 3, 4))
+    assert one.points == two.points
+    assert one.points != other.points
+
+
+def test_the_reward() -> None:
+    assert search.reward(200, 100, None, 0.01) == -1
+    assert search.reward(900, 100, None, 0.01) == -1
+    assert search.reward(125, 100, None, 0.01) == pytest.approx(-0.25)
+    assert search.reward(100, 100, 0.9, 0.01) == 0.9
+    assert search.reward(25, 100, 0.9, 0.01) == pytest.approx(0.92)
+
+
+def test_a_budget_is_a_part_of_the_reference_network_s(seen: Seen) -> None:
+    assert search.budget(PLAN.replace(budget=0.5), FIXED, ALL["int4"]) == 0.5 * products(FIXED)
+
+
+def test_what_each_method_may_choose() -> None:
+    random = Random(0)
+    for name, operators in {"int8": {"int8"}, "int4": {"int4"}, "fp32": {"fp32"}, "fp16": {"fp16"}}.items():
+        for _ in range(5):
+            assert {o.name for o in drawn([ALL[name]], PLAN, random, SHAPE, CLASSES).operators} == operators
+    for name in ("scnas", "tpe", "random", "hardware"):
+        for _ in range(10):
+            network = drawn([ALL[name]], PLAN, random, SHAPE, CLASSES)
+            assert {o.kind for o in network.operators} <= {"stochastic", "xnor"}
+            if name == "hardware":
+                assert network.replace(operators=FIXED.operators) == FIXED
+
+
+def scored(*pairs: tuple[float, float]) -> tuple[Point, ...]:
+    networks = [FIXED.replace(widths=(i + 1, 8)) for i in range(len(pairs))]
+    return tuple(
+        Point(number=i, status="scored", architecture=networks[i], energy_pj=energy, memory_energy_pj=0.0, estimate=accuracy)
+        for i, (energy, accuracy) in enumerate(pairs)
+    )
+
+
+def made(points: tuple[Point, ...], method: str = "scnas") -> Search:
+    return Search(method=method, label=method, kind="stochastic", space=1e6, budget_pj=100.0, points=points, seconds=1.0)
+
+
+def test_the_front_by_brute_force() -> None:
+    random = Random(1)
+    points = scored(*((random.randint(1, 30), random.randint(1, 30) / 30) for _ in range(60)))
+
+    def beaten(p: Point) -> bool:
+        return any(
+            (q.energy_pj or 0) <= (p.energy_pj or 0)
+            and (q.estimate or 0) >= (p.estimate or 0)
+            and (q.energy_pj, q.estimate) != (p.energy_pj, p.estimate)
+            for q in points
+        )
+
+    found = search.front(points)
+    assert {(p.energy_pj, p.estimate) for p in found} == {(p.energy_pj, p.estimate) for p in points if not beaten(p)}
+
+
+def test_designs_for_several_exchange_rates() -> None:
+    points = scored((100, 0.99), (50, 0.97), (25, 0.94), (20, 0.80), (60, 0.96))
+    chosen = search.chosen(made(points), 3, (0.025, 0.0, 0.1))
+    assert [p.energy_pj for p in chosen] == [50, 100, 25]
+    assert [p.energy_pj for p in search.chosen(made(points), 1, (0.025, 0.0))] == [50]
+    assert search.chosen(made(()), 3, (0.0,)) == []
+
+
+def test_what_is_trained_to_the_end() -> None:
+    many = scored((100, 0.99), (50, 0.97), (25, 0.94), (20, 0.80))
+    plan = PLAN.replace(finalists=3, others=1, converted=("sc_sign_magnitude_sobol16_8",), pure=("sc_sign_magnitude_sobol16_8",))
+    found = finalists(plan, [made(many), made(many, "tpe")], FIXED)
+    assert [f.method for f in found] == ["scnas"] * 3 + ["tpe", "pure", "pure"]
+    converted, trained = found[-2:]
+    assert (converted.converted, trained.converted) == (True, False)
+    assert converted.architecture == trained.architecture
+    assert converted.trained_as.operators[0].name == "fp32"
+    assert trained.trained_as == trained.architecture
+
+
+def design(method: str, right: int, energy_pj: float, kind: str = "integer", measured: float | None = None, **more: Any) -> Design:
+    return Design(
+        method=method,
+        label=method,
+        kind=kind,
+        architecture=FIXED,
+        config=None,
+        mappings=(),
+        metrics=metrics(energy_pj, 10.0),
+        estimate=None,
+        validation=wilson(right, 1000),
+        test=wilson(right, 1000),
+        measured=measured and metrics(measured, 10.0),
+        **more,
+    )
+
+
+def test_winner_and_rivals() -> None:
+    integers = [design("int8", 960, 100), design("int8", 940, 60), design("int4", 930, 50)]
+    streams = [design("scnas", 970, 90, "stochastic"), design("scnas", 961, 40, "stochastic"), design("scnas", 900, 10, "stochastic")]
+    designs = [*integers, *streams]
+    best = designs[comparison.winner(designs)]
+    assert best == streams[1]
+    assert comparison.rival(designs, "int8", best) == integers[0]  # none is as accurate: the most accurate
+    short = [*integers, streams[2]]
+    assert short[comparison.winner(short)] == streams[2]
+    assert comparison.rival(short, "int8", streams[2]) == integers[1]  # the cheapest of those that are
+    assert comparison.rival(short, "fp32", streams[2]) is None
+
+
+def claims(designs: list[Design], best: Design, *, published: bool = True) -> dict[str, Any]:
+    searches = [made(scored((1, 0.5), (2, 0.6)))]
+    steps = (Step(name="all", size=1e21, why=""), Step(name="contracted", size=1e6, why=""))
+    return {c.name: c for c in comparison.claims(designs, best, searches, steps, published=published)}
+
+
+def test_claims_by_hand() -> None:
+    best = design("scnas", 960, 20, "stochastic", measured=25)
+    others = [
+        design("fp32", 960, 200, "float"),
+        design("fp16", 970, 90, "float"),
+        design("int8", 955, 60, measured=50),
+        design("int4", 990, 10),
+        design("pure", 900, 15, "stochastic", converted=True),
+        design("pure", 950, 30, "stochastic", converted=True),
+    ]
+    found = claims([best, *others], best)
+    floating = found["energy of FP-NAS (FP32) over that of SC-NAS"]
+    assert (floating.paper, floating.measured, floating.holds) == (7.0, 8.0, True)  # measured streams, bounded floating point
+    assert found["energy of FP-NAS (FP16) over that of SC-NAS"].paper is None
+    pure = found["accuracy above pure stochastic computing"]
+    assert (pure.measured, pure.holds) == (pytest.approx(6.0), True)  # the other one takes more energy
+    fewer = found["networks of the whole space for each that was evaluated"]
+    assert (fewer.measured, fewer.holds) == (5e20, True)
+    assert found["energy of INT8 NAS over that of SC-NAS, logic"].measured == 2.0  # both measured
+    assert found["energy of INT8 NAS over that of SC-NAS, with memories"].measured == pytest.approx(60 / 35)
+    worse = found["energy of INT4 NAS over that of SC-NAS, logic"]
+    assert (worse.measured, worse.holds) == (0.5, False)  # only one of them measured: predicted
+    assert claims([best, *others], best, published=False)["networks of the whole space for each that was evaluated"].paper is None
+
+
+def test_cheap_but_less_accurate_is_not_as_good() -> None:
+    best, other = design("scnas", 900, 20, "stochastic"), design("int8", 960, 60)
+    assert not claims([best, other], best)["energy of INT8 NAS over that of SC-NAS, logic"].holds
+
+
+def test_a_claim_that_fails() -> None:
+    best = design("scnas", 960, 20, "stochastic")
+    found = claims([best, design("fp32", 960, 139, "float"), design("pure", 923, 15, "stochastic", converted=True)], best)
+    assert not found["energy of FP-NAS (FP32) over that of SC-NAS"].holds
+    assert not found["accuracy above pure stochastic computing"].holds
+
+
+def test_the_super_network_spans_every_method(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def trained(span: Any, draw: Any, *_: Any) -> Any:
+        random = Random(0)
+        for _ in range(20):
+            span.check(draw(random))
+        return span
+
+    monkeypatch.setattr(shared, "train_super", trained)
+    monkeypatch.setattr(shared, "save", lambda span, path: path.write_text(span.to_json()))
+    shared.share(PLAN, SOURCE, tmp_path / "shared")
+    assert (tmp_path / "shared").is_file()
+
+
+def test_methods_have_names_of_their_own() -> None:
+    found: list[Method] = [*together(PLAN, FIXED), methods.sequential(FIXED)]
+    assert len({m.name for m in found}) == len({m.label for m in found}) == len(found)
