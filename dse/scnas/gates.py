@@ -29,13 +29,13 @@ def prove(design: Design, network: Path, folder: Path, plan: Plan, source: Sourc
         raise BadInput(
             f"{design.label} has no accelerator: floating point is measured as a multiply-add unit. Prove a design with circuits."
         )
-    program = prepare(network, design.config, design.mappings, 1, folder)
+    program = prepare(network, design.config, design.mappings, plan.images, folder)
     return proven(design, program, folder, plan, source)
 
 
 def proven(design: Design, program: Program, folder: Path, plan: Plan, source: Source) -> Design:
     """`prove` for the Verilog and the program that lie in `folder`."""
-    how = Measure(clock_ns=plan.clock_ns, images=plan.gates, verify_images=plan.verified, probes=0)
+    how = Measure(clock_ns=plan.clock_ns, images=max(1, plan.gates // plan.images), verify_images=plan.verified, probes=0)
 
     def found() -> dict[str, Any]:
         verified = on_rtl(folder, source, how.verify_images)
@@ -61,7 +61,7 @@ def proven(design: Design, program: Program, folder: Path, plan: Plan, source: S
 
 def _key(program: Program, folder: Path, source: Source, how: Measure) -> str:
     data = source.load()
-    seen = ((data.validation, how.images), (data.test(), how.verify_images))
+    seen = ((data.validation, how.images * program.schedule.images), (data.test(), how.verify_images))
     images = [cache.digest(operands(program, split, number, data.maximum).tobytes()) for split, number in seen]
     return cache.key(
         verilog=cache.digest(folder / VERILOG),

@@ -14,6 +14,7 @@ class Plan(Noun):
 
     widths: channels to choose from, for each convolution. kernels: sizes to choose from, for all of them. reference: index of the
     widths of the fixed network, which pure stochastic computing and the search of hardware alone take, with 3 x 3 kernels.
+    images: classified by a run of the program; more share its instructions and weights, and the result waits for all of them.
     budget: energy of the logic per image, as a part of what the reference network takes in 8-bit integers.
     points: drawn by each search, until `scored` new networks within the budget had their accuracy estimated. halving: how much accuracy
     halving the energy is worth to a search.
@@ -36,6 +37,7 @@ class Plan(Noun):
     cols: tuple[int, ...] = Field(min_length=1)
     operand_bits: int = 64
     buffer_words_max: int = 512
+    images: int = Field(default=1, ge=1)
     clock_ns: float = 20.0
     budget: float = Field(default=1.0, gt=0)
     points: int = Field(ge=1)

@@ -18,7 +18,7 @@ IN_GRID = ("element", "activation_edge", "weight_edge", "source", "grid")  # kin
 
 def pricing(plan: Plan) -> Pricing:
     """How a plan's accelerators are priced."""
-    return Pricing(clock_ns=plan.clock_ns)
+    return Pricing(images=plan.images, clock_ns=plan.clock_ns)
 
 
 def grids(work: Workload, plan: Plan) -> tuple[AcceleratorConfig, ...]:

@@ -30,15 +30,24 @@ def mapper() -> Mapper:
     return Mapper(CostModel.default())
 
 
-@pytest.mark.parametrize("operators", [(integer(8),), (SHORT, LONG, integer(8))])
-def test_a_bill_is_the_explicit_programs(mapper: Mapper, operators: tuple[Operator, ...]) -> None:
-    asked = network(*operators)
-    found, work = bill(asked, PLAN, pricing(PLAN)), workload(asked)
+@pytest.mark.parametrize(("operators", "images"), [((integer(8),), 1), ((SHORT, LONG, integer(8)), 3)])
+def test_a_bill_is_the_explicit_programs(mapper: Mapper, operators: tuple[Operator, ...], images: int) -> None:
+    asked, plan = network(*operators), PLAN.replace(images=images)
+    found, work = bill(asked, plan, pricing(plan)), workload(asked)
     assert isinstance(found.config, AcceleratorConfig)
-    planned = schedule(work, found.config, found.mappings)
+    planned = schedule(work, found.config, found.mappings, images)
     assert found.metrics == mapper.predict(planned).metrics
     assert found.metrics is not None
-    assert found.metrics.cycles == sum(counts.cycles for counts in mapper.predict(planned).counts)
+    assert found.metrics.cycles * images == sum(counts.cycles for counts in mapper.predict(planned).counts)
+
+
+def test_images_of_one_run_share_its_weights() -> None:
+    one, four = (bill(network(SHORT), plan, pricing(plan)).metrics for plan in (PLAN, PLAN.replace(images=4)))
+    assert one is not None
+    assert four is not None
+    assert four.energy_pj < one.energy_pj
+    assert four.external_energy_pj < one.external_energy_pj
+    assert four.latency_ns > one.latency_ns
 
 
 def test_the_cheapest_grid_is_chosen(mapper: Mapper) -> None:
