@@ -8,6 +8,7 @@ trains the networks of `CIRCUITS` and `WIDTHS` in a folder, where they are not t
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from gatewright.dse.scnas.cascade import Cascade, Member, best, cascade, member
 from gatewright.dse.scnas.finalists import file_of
 from gatewright.dse.scnas.plan import QUICK
 from gatewright.dse.scnas.price import bill, pricing
-from gatewright.hw.config import integer
 from gatewright.hw.errors import BadInput
 from gatewright.hw.names import operator_named
 from gatewright.sim.metrics import Metrics
@@ -62,55 +62,74 @@ def shorter(long: Trained, images: Dataset) -> list[Trained]:
     return [shortened(long, by, images) for by in DIVISORS if all(length and length // by >= LEAST for length in lengths)]
 
 
-def pools(folder: Path, images: Dataset) -> tuple[dict[str, list[Member]], list[tuple[Member, Member]]]:
-    """The networks of each kind of circuit, of streams also those that end early; and these, each before the one of the same weights."""
+@dataclass(frozen=True, eq=False)
+class Networks:
+    """The networks of each kind of circuit, of streams also those that end early; `same`: each of these before its full length."""
 
-    def priced(network: Trained) -> Member:
-        return member(network, bill(network.architecture, QUICK, HOW), HOW, images)
+    images: Dataset
+    pools: dict[str, list[Member]]
+    same: list[tuple[Member, Member]]
 
-    found: dict[str, list[Member]] = {}
-    same = []
-    for pool, circuits in CIRCUITS.items():
-        found[pool] = []
-        for names, widths in product(circuits, WIDTHS):
-            network = trained(folder, widths, names, images)
-            long, early = priced(network), [priced(short) for short in shorter(network, images)]
-            found[pool] += [long, *early]
-            same += [(short, long) for short in early]
-    return {"INT8": [m for m in found["integers"] if set(m.architecture.operators) == {integer(8)}], **found}, same
+    @classmethod
+    def of(cls, folder: Path) -> "Networks":
+        """All of `CIRCUITS` and `WIDTHS`."""
+        images, found = digits(), cls(digits(), {"INT8": []}, [])
+        for pool, circuits in CIRCUITS.items():
+            found.pools[pool] = []
+            for names, widths in product(circuits, WIDTHS):
+                network = trained(folder, widths, names, images)
+                long, *early = (_priced(item, images) for item in (network, *shorter(network, images)))
+                found.pools[pool] += [long, *early]
+                found.pools["INT8"] += [long] if names == ("int8",) else []
+                found.same.extend((short, long) for short in early)
+        return found
+
+    def rows(self, wanted: float, pool: str) -> list[tuple[str, ...]]:
+        """The cheapest network alone and the cheapest cascade that reach an accuracy on validation images."""
+        members, images = self.pools[pool], self.images
+        enough = [m for m in members if _accuracy(m, images.validation, images.maximum).value >= wanted]
+        rows = [self.alone(min(enough, key=lambda m: m.metrics.energy_pj))] if enough else []
+        with suppress(BadInput):  # nothing reaches it, or a network alone whatever comes second
+            rows.append(self.joined(best(members, images, HOW, QUICK.buffer_words_max, wanted)))
+        return [(f"{wanted:.1%}", pool, *row) for row in rows]
+
+    def alone(self, one: Member) -> tuple[str, ...]:
+        """Cells of a network."""
+        validation, test = (_accuracy(one, split, self.images.maximum) for split in (self.images.validation, self.images.test()))
+        return (self.name(one.architecture, one.metrics), "", *_costs(validation, test, one.metrics))
+
+    def joined(self, found: Cascade) -> tuple[str, ...]:
+        """Cells of a cascade."""
+        names = " then ".join(self.name(stage.architecture, stage.alone) for stage in (found.first, found.second))
+        return (names, f"{found.test.part:.1%}", *_costs(found.validation.accuracy, found.test.accuracy, found.metrics))
+
+    def name(self, architecture: Architecture, alone: Metrics) -> str:
+        """Widths and circuits, and of streams that end early how long they were in training."""
+        text = f"{'-'.join(map(str, architecture.widths))} {_circuits(architecture)}"
+        origin = [long for short, long in self.same if (short.architecture, short.metrics) == (architecture, alone)]
+        return text + "".join(f" of {_circuits(long.architecture)}" for long in origin)
+
+
+def _circuits(architecture: Architecture) -> str:
+    return "/".join(operator.name.replace(STREAMS, "L") for operator in architecture.operators)
+
+
+def _priced(network: Trained, images: Dataset) -> Member:
+    return member(network, bill(network.architecture, QUICK, HOW), HOW, images)
 
 
 def tables(folder: Path) -> str:
     """Both tables, Markdown."""
-    images = digits()
-    found, same = pools(folder, images)
-    rows = [row for wanted in WANTED for name, pool in found.items() for row in _rows(wanted, name, pool, images)]
+    found = Networks.of(folder)
+    rows = [row for wanted in WANTED for pool in found.pools for row in found.rows(wanted, pool)]
     headings = ("networks", "second pass", "validation", "test", "nJ, logic", "nJ, with memories")
-    first = table(("validation, at least", "circuits", *headings), rows, left=3)
-    early = []
-    for short, long in same:
+    early: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for short, long in found.same:
         if long.architecture.widths in WIDTHS[1:]:
-            early += [_alone(long, images), _cells(cascade(short, long, images, HOW, QUICK.buffer_words_max))]
-    return f"{first}\n\n{table(headings, early)}\n"
-
-
-def _rows(wanted: float, name: str, pool: list[Member], images: Dataset) -> list[tuple[str, ...]]:
-    """The cheapest network alone and the cheapest cascade that reach an accuracy on validation images."""
-    enough = [m for m in pool if _accuracy(m, images.validation, images.maximum).value >= wanted]
-    rows = [_alone(min(enough, key=lambda m: m.metrics.energy_pj), images)] if enough else []
-    with suppress(BadInput):  # nothing reaches it, or a network alone whatever comes second
-        rows.append(_cells(best(pool, images, HOW, QUICK.buffer_words_max, wanted)))
-    return [(f"{wanted:.1%}", name, *row) for row in rows]
-
-
-def _alone(one: Member, images: Dataset) -> tuple[str, ...]:
-    validation, test = (_accuracy(one, split, images.maximum) for split in (images.validation, images.test()))
-    return (_name(one.architecture), "", *_costs(validation, test, one.metrics))
-
-
-def _cells(found: Cascade) -> tuple[str, ...]:
-    names = " then ".join(_name(stage.architecture) for stage in (found.first, found.second))
-    return (names, f"{found.test.part:.1%}", *_costs(found.validation.accuracy, found.test.accuracy, found.metrics))
+            pair = cascade(short, long, found.images, HOW, QUICK.buffer_words_max)
+            early.setdefault(found.alone(long), []).append(found.joined(pair))
+    below = [row for long, pairs in early.items() for row in (long, *pairs)]
+    return f"{table(('validation, at least', 'circuits', *headings), rows, left=3)}\n\n{table(headings, below)}\n"
 
 
 def _costs(validation: Accuracy, test: Accuracy, metrics: Metrics) -> tuple[str, ...]:
@@ -121,12 +140,6 @@ def _costs(validation: Accuracy, test: Accuracy, metrics: Metrics) -> tuple[str,
 def _accuracy(one: Member, split: Split, maximum: int) -> Accuracy:
     right = logits(one.network, split, maximum).argmax(axis=1) == split.labels
     return wilson(int(right.sum()), len(split))
-
-
-def _name(architecture: Architecture) -> str:
-    names = "/".join(operator.name.removeprefix(STREAMS) for operator in architecture.operators)
-    streams = "L = " if architecture.operators[0].stream_length else ""
-    return f"{'-'.join(map(str, architecture.widths))} {streams}{names}"
 
 
 def main(arguments: list[str]) -> None:
