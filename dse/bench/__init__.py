@@ -17,6 +17,7 @@ BENCHMARKS = {  # the module of each, in which it is a constant of its name
     "cycles": "programs",
     "streams": "layers",
     "binary": "layers",
+    "samplers": "samplers",
 }
 
 

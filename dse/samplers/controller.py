@@ -71,9 +71,9 @@ class ControllerSampler(BaseSampler):
         reward: Reward | None = None,
         generation: int = 8,
         hidden: int = 64,
-        learning_rate: float = 0.005,
+        learning_rate: float = 0.015,
         decay: float = 0.8,
-        entropy: float = 0.1,
+        entropy: float = 0.2,
         bins: int = 16,
     ) -> None:
         least = {"seed": (seed, 0), "generation": (generation, 1), "hidden": (hidden, 1), "bins": (bins, 2)}

@@ -1,5 +1,6 @@
 """The reward of a trial among those before it, on a scale of its own: from ranks, so that units and outliers do not matter."""
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,21 +35,22 @@ class Ranking:
     def reward(self, trial: FrozenTrial, directions: Sequence[StudyDirection]) -> float:
         """Of one of these trials.
 
-        Without a violation: the share of trials that it beats (half of those it equals), the mean over objectives: in 0..1. With one:
-        in -1..0, in proportion to the excess where that is small, the mean over constraints. Pruned without one: -1.
+        Without a violation: minus the logarithm of the share of trials that are not worse (half of those that equal it): 0 for the worst,
+        ln n for the best of n, so that among the best small differences count; with several objectives, of the mean of their shares.
+        With one: in -1..0, in proportion to the excess where that is small, the mean over constraints. Pruned without one: -1.
         """
         if violated := _violated(trial):
-            shares = (
+            parts = (
                 violated[name] / (violated[name] + known[len(known) // 2]) for name, known in self.violations.items() if name in violated
             )
-            return -sum(shares) / max(1, len(trial.constraints))
+            return -sum(parts) / max(1, len(trial.constraints))
         if trial.state == TrialState.PRUNED:
             return PRUNED
-        ranks = [
-            (bisect_left(known, value) + bisect_right(known, value)) / (2 * len(known))
+        shares = [
+            (2 * len(known) + 1 - bisect_left(known, value) - bisect_right(known, value)) / (2 * len(known))
             for known, value in zip(self.values, _signed(trial, directions), strict=True)
         ]
-        return sum(ranks) / len(ranks)
+        return -math.log(sum(shares) / len(shares))
 
 
 def _violated(trial: FrozenTrial) -> dict[str, float]:

@@ -1,13 +1,13 @@
 """Every benchmark runs on the least work, its sides agree, and one that does not is found out. No time is asserted."""
 
 import json
-from itertools import count
+from itertools import count, product
 
 import pytest
 
 from gatewright.cli.bench import _text
 from gatewright.cli.main import main
-from gatewright.dse.bench import BENCHMARKS, base, mappings, named
+from gatewright.dse.bench import BENCHMARKS, base, mappings, named, samplers
 from gatewright.dse.bench.base import Outcome, Row, equal, race, row
 from gatewright.hw.errors import BadInput, Mismatch
 
@@ -75,6 +75,18 @@ def test_a_goal_stands_beside_what_should_reach_it() -> None:
     rows = (Row("two threads", 3e6, "x/s"), Row("two cores", 2e6, "x/s", ratio=2 / 3, baseline="two threads", origin="goal"))
     lines = _text(Outcome("made", "Made up", rows, "all", 1.0))
     assert "  Goal: 2 M x/s (two cores); two threads: 1.50 times that." in lines
+
+
+def test_the_samplers_problem_has_the_optimum_it_claims() -> None:
+    few = dict(list(samplers.SPACE.items())[5:])  # enough to try every point
+    for seed in range(3):
+        chain = samplers.Chain(few, seed)
+        points = [dict(zip(few, chosen, strict=True)) for chosen in product(*(samplers.values(one) for one in few.values()))]
+        judged = [chain.judged(point) for point in points]
+        feasible = [cost for cost, gain, area in judged if gain <= 0 and area <= 0]
+        assert 0 < len(feasible) < len(points) / 2
+        assert chain.optimum() == min(feasible)
+        assert chain.most() >= max(cost for cost, _, _ in judged)
 
 
 def test_an_unknown_name_is_refused() -> None:

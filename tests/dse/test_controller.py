@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -72,11 +73,11 @@ def best(sampler: BaseSampler, trials: int) -> float:
 
 def test_it_learns_and_without_a_learning_rate_it_does_not() -> None:
     def found(make: Callable[[int], BaseSampler]) -> float:
-        return float(np.mean([best(make(seed), 320) for seed in range(3)]))
+        return float(np.mean([best(make(seed), 320) for seed in range(4)]))
 
-    controller = found(lambda seed: ControllerSampler(seed, learning_rate=0.01))
-    assert controller >= found(RandomSampler) + 1
-    assert controller >= found(lambda seed: ControllerSampler(seed, learning_rate=0)) + 1
+    controller = found(lambda seed: ControllerSampler(seed))
+    assert controller >= found(RandomSampler) + 0.7
+    assert controller >= found(lambda seed: ControllerSampler(seed, learning_rate=0)) + 0.7
 
 
 def test_branches_of_a_conditional_space_are_learned() -> None:
@@ -108,13 +109,14 @@ def test_two_objectives_and_a_constraint() -> None:
 # Seed and history decide
 
 
-def value(params: dict[str, object]) -> float:
+def value(params: dict[str, Any]) -> float:
     """Anything that depends on all of them."""
-    return float(sum(math.sin(3 * i + (ord(str(v)[0]) if isinstance(v, str) else float(v))) for i, v in enumerate(params.values())))  # type: ignore[arg-type]
+    numbers = [float(ord(one)) if isinstance(one, str) else float(one) for one in params.values()]
+    return sum(math.sin(3 * i + number) for i, number in enumerate(numbers))
 
 
-def sampler(generation: int = 6, **other: object) -> ControllerSampler:
-    return ControllerSampler(5, generation=generation, hidden=16, learning_rate=0.05, **other)  # type: ignore[arg-type]
+def sampler() -> ControllerSampler:
+    return ControllerSampler(5, generation=6, hidden=16, learning_rate=0.05)
 
 
 def one_by_one(trials: int) -> Study:
@@ -165,11 +167,14 @@ def test_the_order_of_telling_within_a_generation_does_not_matter() -> None:
 def test_a_late_trial_counts_as_if_it_had_been_in_time() -> None:
     whole = one_by_one(36)
     study = optuna.create_study(sampler=sampler())
-    late: list[Trial] = []
+    late = list[Trial]()
     for finished in whole.trials:
         study.enqueue_trial(finished.params)
         trial = study.ask(SPACE)
-        late.append(trial) if trial.number in (2, 3, 15) else study.tell(trial, value(trial.params))
+        if trial.number in (2, 3, 15):
+            late.append(trial)
+        else:
+            study.tell(trial, value(trial.params))
     assert learned(study, 36).missing == {2, 3, 15}
     assert not same(learned(study, 36), learned(whole, 36))
     for trial in (late[2], late[0], late[1]):
@@ -226,12 +231,13 @@ def test_ranks_and_violations() -> None:
     trials += [create_trial(state=TrialState.PRUNED), create_trial(state=TrialState.PRUNED, constraints={"energy": 6.0})]
     ranking = Ranking().including(trials[:3], ways).including(trials[3:], ways)
     rewards = [ranking.reward(trial, ways) for trial in trials]
-    assert rewards[:4] == [7 / 8, 1 / 8, 1 / 2, 1 / 2]
+    assert rewards[:4] == pytest.approx([math.log(4), 0, math.log(8 / 5), math.log(8 / 5)])  # 2, 8, 5 and 5 eighths are not worse
     assert rewards[4:] == [-(2 / 8) / 2, -(6 / 12 + 1 / 2) / 2, -(2 / 8) / 2, -1.0, -6 / 12]  # medians 6 and 1
     both = [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
     trials = told(([0.9, 5.0], {}), ([0.8, 1.0], {}), ([0.7, 9.0], {}))
     ranking = Ranking().including(trials, both)
-    assert [ranking.reward(trial, both) for trial in trials] == pytest.approx([(5 + 3) / 12, (3 + 5) / 12, (1 + 1) / 12])
+    shares = [(1 + 2) / 6, (2 + 1) / 6, (3 + 3) / 6]
+    assert [math.exp(-ranking.reward(trial, both)) for trial in trials] == pytest.approx(shares)
 
 
 def test_a_reward_of_ones_own() -> None:
@@ -290,7 +296,7 @@ def test_what_cannot_be_is_refused(wrong: dict[str, float], message: str) -> Non
         (FloatDistribution(-1.0, 2.1, step=0.1), [-1.0 + 0.1 * k for k in range(32)]),
     ],
 )
-def test_every_value_has_one_token_and_can_be_drawn(distribution: BaseDistribution, values: list[object]) -> None:
+def test_every_value_has_one_token_and_can_be_drawn(distribution: BaseDistribution, values: list[Any]) -> None:
     decision, draw = Decision(distribution, 8), np.random.default_rng(0)
     assert decision.count == min(len(values), len(values) if isinstance(distribution, CategoricalDistribution) else 8)
     tokens = [decision.token(value) for value in values]
@@ -299,7 +305,7 @@ def test_every_value_has_one_token_and_can_be_drawn(distribution: BaseDistributi
     if len(values) <= 8:
         assert tokens == list(range(len(values)))
     for token in range(decision.count):
-        drawn = {decision.value(token, draw) for _ in range(600)}
+        drawn: set[Any] = {decision.value(token, draw) for _ in range(600)}
         assert all(distribution._contains(distribution.to_internal_repr(value)) for value in drawn)
         assert {decision.token(value) for value in drawn} == {token}
         inside = [value for value, its in zip(values, tokens, strict=True) if its == token]
@@ -325,7 +331,7 @@ def test_bins_of_floats(distribution: FloatDistribution, scale: Callable[[float]
     assert decision.count == 8
     assert (decision.token(distribution.low), decision.token(distribution.high)) == (0, 7)
     for token in range(8):
-        drawn = [decision.value(token, draw) for _ in range(500)]
+        drawn: list[Any] = [decision.value(token, draw) for _ in range(500)]
         assert {decision.token(value) for value in drawn} == {token}
         places = [8 * scale(value) - token for value in drawn]  # 0..1 inside the bin
         assert -1e-9 <= min(places) < 0.02
