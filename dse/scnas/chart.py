@@ -37,11 +37,11 @@ from gatewright.sim.technology import technology_named
 CODINGS, SOURCES, ADDERS = ("sign_magnitude", "bipolar"), ("sobol", "counter", "lfsr"), ("exact", "approximate", "mux", "or")
 SHARINGS = (None, 1)  # all lanes, none; two lanes that share err nearly as none
 LENGTHS = {4: (4, 8, 16, 32), 8: (8, 16, 32, 64)}  # beyond these a product costs more than the exact one
-EXACT = ("int8", "int4")
+OTHERS = ("int8", "int4", "xnor")  # exact products, and those of one bit
 SHARED_BY = 16  # elements by an edge
 TECHNOLOGY = "ihp130"
 WORKERS = 2
-MARGIN = 0.75
+MARGIN = 0.55  # of all measured ones none takes less
 DIGITS = 4  # of the figures that are kept
 
 
@@ -50,7 +50,8 @@ class Entry(Noun):
     as normalisation fits them, in units of the standard deviation of the plain sums of the same rounded operands.
 
     error, error_64: of sums of 576 products (3 x 3) and of 64 (1 x 1). plain: the root mean square of 576, nothing fitted.
-    rounding: of sums of 576, against operands that were not rounded. energy_pj: of a product, glitches included; area_um2: of a lane.
+    rounding: of sums of 576, against operands that were not rounded, as all errors of xnor. energy_pj: of a product, glitches included;
+    area_um2: of a lane.
     """
 
     operator: str
@@ -107,12 +108,12 @@ def hopeful(operator: Operator, error: float, error_64: float, entries: Sequence
     """Whether a circuit might be worth having: none of the measured ones of the same operands is both cheaper and no worse."""
     like = operator.replace(coding="sign_magnitude", source="sobol", activation_signed=False).name
     least = MARGIN * next(entry.energy_pj for entry in entries if entry.operator == like)
-    rivals = [e for e in entries if operator_named(e.operator).weight_bits == operator.weight_bits and e.operator not in EXACT]
+    rivals = [e for e in entries if operator_named(e.operator).weight_bits == operator.weight_bits and e.operator not in OTHERS]
     return not any(r.energy_pj <= least and r.error <= error and r.error_64 <= error_64 for r in rivals)
 
 
 def measure(note: Callable[[str], None] = lambda text: None) -> Chart:
-    """The chart of every circuit, and of exact products of as many bits."""
+    """The chart of every circuit, and of `OTHERS`."""
     operators, entries, hopeless = circuits(), list[Entry](), dict[str, tuple[float, float]]()
     with ProcessPoolExecutor(WORKERS) as pool:
 
@@ -121,7 +122,7 @@ def measure(note: Callable[[str], None] = lambda text: None) -> Chart:
                 note(f"{entry.operator}: {entry.energy_pj} pJ, error {entry.error}")
                 entries.append(entry)
 
-        add([operator_named(name) for name in EXACT] + [operator for operator in operators if certain(operator)])
+        add([operator_named(name) for name in OTHERS] + [operator for operator in operators if certain(operator)])
         others = [operator for operator in operators if not certain(operator)]
         found = [(e["error"], e["error_64"]) for e in pool.map(errors, others)]
         worth = [hopeful(operator, *pair, entries) for operator, pair in zip(others, found, strict=True)]

@@ -27,7 +27,8 @@ from gatewright.hw.stochastic.sharing import ALL_LANES
 from gatewright.sw.stochastic.measure import publish
 
 BEGIN, END = "<!-- front: begin -->\n", "<!-- front: end -->"
-TOLERANCE = 0.05  # a circuit on the front errs at least so much less than any that costs no more
+TOLERANCE = 0.05  # a circuit on the front errs at least so much less than any that costs no more,
+NEAR = 0.02  # and no more than one that costs at most so much more
 Options = Mapping[str, tuple[str | int, ...]]
 OPTIONS: Options = {
     "length": (1, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
@@ -46,8 +47,9 @@ RULES = (
     "nothing left to choose, and not for the image and the logits; unsigned readers make results ReLU's; the logits have no output"
 )
 CHARTED = (
-    f"of circuits of equal operands, those that err at least {TOLERANCE:.0%} less than any that costs no more; not on the chart: sharing "
-    "of two lanes, which errs nearly as no sharing, and longer streams, which cost more than an exact product"
+    f"of circuits of equal operands, those that err at least {TOLERANCE:.0%} less than any that costs no more, XNOR included, and less than "
+    f"any that costs up to {NEAR:.0%} more; not on the chart: sharing of two lanes, which errs nearly as no sharing, and longer streams, "
+    "which cost more than an exact product"
 )
 CIRCUIT = ("length", "bits", "coding", "source", "sharing", "multiplier", "adder")
 STREAM_ACTIVATIONS, STREAM_POOLINGS = ("stanh", "btanh"), ("mux", "segment")
@@ -59,18 +61,25 @@ def stages(plan: Plan) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(range(first + 1, last + 1)) for first, last in zip([-1, *ends], ends, strict=False))
 
 
-def front(entries: Collection[Entry], tolerance: float = TOLERANCE) -> tuple[Entry, ...]:
-    """Entries worth having, by energy: in one of the two errors each is less by `tolerance` than any that costs no more."""
+def front(entries: Collection[Entry], tolerance: float = TOLERANCE, near: float = NEAR) -> tuple[Entry, ...]:
+    """Entries worth having, by energy: in one of the two errors each is less by `tolerance` than any that costs no more, and in one less
+    than any that costs more by at most `near`."""
     kept: list[Entry] = []
     for entry in sorted(entries, key=lambda e: (e.energy_pj, e.error, e.error_64, e.operator)):
         if not any((1 - tolerance) * k.error <= entry.error and (1 - tolerance) * k.error_64 <= entry.error_64 for k in kept):
             kept.append(entry)
-    return tuple(kept)
+
+    def bettered(k: Entry) -> bool:
+        close = [e for e in kept if k.energy_pj < e.energy_pj <= (1 + near) * k.energy_pj]
+        return any(e.error <= k.error and e.error_64 <= k.error_64 for e in close)
+
+    return tuple(k for k in kept if not bettered(k))
 
 
 def undominated(chart: Chart, bits: int) -> tuple[str, ...]:
-    """The stream circuits of an operand width on its chart's front."""
-    return tuple(entry.operator for entry in front([e for e in chart.entries if _streams(e, bits)]))
+    """The stream circuits of an operand width on its chart's front; on which XNOR is too, whose operands are one bit of theirs."""
+    found = front([chart.entry(xnor().name), *(e for e in chart.entries if _streams(e, bits))])
+    return tuple(entry.operator for entry in found if _streams(entry, bits))
 
 
 def worthwhile(chart: Chart, bits: int) -> tuple[str, ...]:
@@ -250,10 +259,10 @@ def table(chart: Chart) -> str:
     lines = [head, "| --- | --- | --- | --- | --- | --- | --- | --- |"]
     for bits in OPTIONS["bits"]:
         exact, taken = chart.entry(f"int{bits}"), worthwhile(chart, int(bits))
-        for entry in (exact, *map(chart.entry, undominated(chart, int(bits)))):
+        for entry in (exact, chart.entry(xnor().name), *map(chart.entry, undominated(chart, int(bits)))):
             part, errors = entry.energy_pj / exact.energy_pj, (entry.error, entry.error_64, entry.plain)
             figures = (f"{entry.energy_pj:.2f}", f"{part:.2f}", f"{entry.area_um2:.0f}", *(f"{error:.3f}" for error in errors))
-            how = "-" if entry is exact else "yes" if entry.operator in taken else "dearer than exact"
+            how = "-" if not _streams(entry, int(bits)) else "yes" if entry.operator in taken else "dearer than exact"
             lines.append(f"| `{entry.operator}` | {' | '.join(figures)} | {how} |")
     return "\n".join(lines) + "\n"
 

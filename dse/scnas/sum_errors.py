@@ -18,14 +18,15 @@ NOISE = 1e-9  # of a fit in floating point
 
 
 def rounded(operator: Operator) -> tuple[np.ndarray, np.ndarray]:
-    """The layer's operands in an operator's codes: activations [N, C, H, W], weights [K, C, 3, 3]."""
+    """The layer's operands in an operator's codes: activations [N, C, H, W] (one bit: whether they are there), weights [K, C, 3, 3]."""
     values, latent = _layer()
     made, eight = arithmetic(operator), arithmetic(integer(8))
     (low, high), most = operator.activation_range, eight.operator.activation_range[1]
     scale = (high / made.activation_clip) / (most / eight.activation_clip)
     with torch.no_grad():
         codes, _ = quantise_weight(made, torch.from_numpy(latent))
-    return np.rint(values * scale).clip(low, high).astype(np.int64), codes.numpy().astype(np.int64)
+    activations = values > 0 if operator.activation_bits == 1 else np.rint(values * scale).clip(low, high)
+    return activations.astype(np.int64), codes.numpy().astype(np.int64)
 
 
 @cache
@@ -35,15 +36,16 @@ def _layer() -> tuple[np.ndarray, np.ndarray]:
 
 def errors(operator: Operator) -> dict[str, float]:
     """As the fields of `gatewright.dse.scnas.chart.Entry`."""
-    made, (codes, weights) = arithmetic(operator), rounded(operator)
+    made, (codes, weights), (values, latent) = arithmetic(operator), rounded(operator), _layer()
     found = {}
-    for name, kernel, padding in (("error", weights, 1), ("error_64", weights[:, :, 1:2, 1:2], 0)):
+    for name, place, padding in (("error", slice(None), 1), ("error_64", slice(1, 2), 0)):
+        kernel, exact = weights[:, :, place, place], latent[:, :, place, place]
         sums = made.accumulate(codes, kernel, padding=padding)
         ideal = _convolved(made.activation_value(codes), made.weight_value(kernel), padding)
-        found[name] = residual(sums, ideal)
+        found[name] = residual(sums, _convolved(values, exact, padding) if operator.kind == "xnor" else ideal)
         if padding:
             found["plain"] = float(np.sqrt(np.mean((made.value(sums, kernel[0].size) - ideal) ** 2)) / ideal.std())
-            found["rounding"] = residual(ideal, _convolved(*_layer(), padding))
+            found["rounding"] = residual(ideal, _convolved(values, latent, padding))
     return found
 
 
