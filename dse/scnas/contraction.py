@@ -47,8 +47,8 @@ RULES = (
     "nothing left to choose, and not for the image and the logits; unsigned readers make results ReLU's; the logits have no output"
 )
 CHARTED = (
-    f"of circuits of equal operands, those that err at least {TOLERANCE:.0%} less than any that costs no more, XNOR included, and less than "
-    f"any that costs up to {NEAR:.0%} more; not on the chart: sharing of two lanes, which errs nearly as no sharing, and longer streams, "
+    f"of circuits of equal operands, those that err at least {TOLERANCE:.0%} less than any that costs no more, XNOR included, and less "
+    f"than any that costs up to {NEAR:.0%} more; not on the chart: sharing of two lanes, which errs nearly as no sharing, and longer streams, "
     "which cost more than an exact product"
 )
 CIRCUIT = ("length", "bits", "coding", "source", "sharing", "multiplier", "adder")
