@@ -73,11 +73,11 @@ def best(sampler: BaseSampler, trials: int) -> float:
 
 def test_it_learns_and_without_a_learning_rate_it_does_not() -> None:
     def found(make: Callable[[int], BaseSampler]) -> float:
-        return float(np.mean([best(make(seed), 320) for seed in range(4)]))
+        return float(np.mean([best(make(seed), 320) for seed in range(3)]))
 
     controller = found(lambda seed: ControllerSampler(seed))
-    assert controller >= found(RandomSampler) + 0.7
-    assert controller >= found(lambda seed: ControllerSampler(seed, learning_rate=0)) + 0.7
+    assert controller >= found(RandomSampler) + 1
+    assert controller >= found(lambda seed: ControllerSampler(seed, learning_rate=0)) + 1
 
 
 def test_branches_of_a_conditional_space_are_learned() -> None:
@@ -211,7 +211,12 @@ def test_neither_threads_nor_random_states_are_touched() -> None:
 def test_learning_happens_once(monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
     learn = Policy.learn
-    monkeypatch.setattr(Policy, "learn", lambda self, *given: steps.append(self.steps) or learn(self, *given))
+
+    def counted(self: Policy, *given: Any) -> Policy:
+        steps.append(self.steps)
+        return learn(self, *given)
+
+    monkeypatch.setattr(Policy, "learn", counted)
     one_by_one(60)
     assert steps == list(range(9))  # of ten generations, the last has taught nobody yet
 
