@@ -47,9 +47,9 @@ RULES = (
     "nothing left to choose, and not for the image and the logits; unsigned readers make results ReLU's; the logits have no output"
 )
 CHARTED = (
-    f"of circuits of equal operands, those that err at least {TOLERANCE:.0%} less than any that costs no more, XNOR included, and less "
-    f"than any that costs up to {NEAR:.0%} more; not on the chart: sharing of two lanes, which errs nearly as no sharing, and longer streams, "
-    "which cost more than an exact product"
+    f"of circuits of equal operands, those that err at least {TOLERANCE:.0%} less than any that costs no more, XNOR included, "
+    f"and less than any that costs up to {NEAR:.0%} more; not on the chart: sharing of two lanes, which errs nearly as no sharing, "
+    "and longer streams, which cost more than an exact product"
 )
 CIRCUIT = ("length", "bits", "coding", "source", "sharing", "multiplier", "adder")
 STREAM_ACTIVATIONS, STREAM_POOLINGS = ("stanh", "btanh"), ("mux", "segment")
