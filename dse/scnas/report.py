@@ -6,7 +6,7 @@ from typing import Any
 from gatewright.dse.pages import figure, render
 from gatewright.dse.run import RECORD, REPORT, Run
 from gatewright.dse.scnas import chart as charts
-from gatewright.dse.scnas.contraction import circuits
+from gatewright.dse.scnas.circuits import circuits
 from gatewright.dse.scnas.folder import result_of
 from gatewright.dse.scnas.front import front_info, front_plot
 from gatewright.dse.scnas.plots import (

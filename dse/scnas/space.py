@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from optuna.distributions import CategoricalDistribution
 
 from gatewright.dse.layered import Params
-from gatewright.dse.scnas.contraction import OPTIONS, circuits, stages, steps, stream
+from gatewright.dse.scnas.circuits import circuits
+from gatewright.dse.scnas.contraction import OPTIONS, stages, steps, stream
 from gatewright.dse.scnas.plan import Plan
 from gatewright.hw.config import Operator, xnor
 from gatewright.hw.errors import BadInput

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gatewright.dse.scnas import chart as charts
-from gatewright.dse.scnas import contraction, space
+from gatewright.dse.scnas import circuits, contraction, space
 from gatewright.dse.scnas.chart import Chart, Entry
 from gatewright.dse.scnas.plan import FULL, QUICK, Plan
 from gatewright.dse.scnas.sum_errors import errors, residual
@@ -99,8 +99,8 @@ def test_the_front_is_that_of_brute_force() -> None:
     rng = np.random.default_rng(0)
     entries = [entry(f"o{i}", *rng.integers(1, 30, 3).astype(float)) for i in range(200)]
     brute = {e.operator for e in entries if not any(dominated(e, other) for other in entries)}
-    assert {e.operator for e in contraction.front(entries, tolerance=0, near=0)} == brute
-    kept = contraction.front(entries, near=0)
+    assert {e.operator for e in circuits.front(entries, tolerance=0, near=0)} == brute
+    kept = circuits.front(entries, near=0)
     assert {e.operator for e in kept} <= brute
     worse = [e.model_copy(update={"error": e.error / 0.95, "error_64": e.error_64 / 0.95}) for e in entries]
     assert all(e in kept or any(dominated(w, k) for k in kept) for e, w in zip(entries, worse, strict=True))
@@ -110,17 +110,17 @@ def test_a_little_more_energy_is_worth_less_error() -> None:
     """Two percent dearer and better in both errors; three percent; two percent and better in one only."""
     for energy, error, small, left in ((1.019, 0.3, 0.3, 1), (1.03, 0.3, 0.3, 2), (1.019, 0.3, 0.6, 2)):
         entries = (entry("a", 1.0, 0.5), entry("b", energy, error, small))
-        assert len(contraction.front(entries)) == left
-        assert entries[1] in contraction.front(entries)
+        assert len(circuits.front(entries)) == left
+        assert entries[1] in circuits.front(entries)
 
 
 @pytest.mark.parametrize(("energy", "error", "small", "stays"), [(0.9, 0.2, 0.2, False), (0.9, 0.2, 0.05, True), (0.5, 0.85, 0.85, True)])
 def test_a_dominated_circuit_is_dropped(energy: float, error: float, small: float, stays: bool) -> None:
     """Dearer and worse than SM; better at 64 products; cheaper than all."""
     more = CHART.replace(entries=(*CHART.entries, entry(LONG.name, energy, error, small)))
-    assert (LONG.name in contraction.undominated(more, 8)) == stays
-    assert {SM.name, BP_MUX.name} <= {*contraction.undominated(more, 8)}
-    assert BP_MUX.name not in contraction.worthwhile(more, 8)
+    assert (LONG.name in circuits.undominated(more, 8)) == stays
+    assert {SM.name, BP_MUX.name} <= {*circuits.undominated(more, 8)}
+    assert BP_MUX.name not in circuits.worthwhile(more, 8)
 
 
 def draw(plan: Plan, seed: int, **how: object) -> object:
