@@ -115,17 +115,15 @@ def _reach(arithmetic: Arithmetic, weights: Tensor, products: int) -> float:
 
 
 def saturating(arithmetic: Arithmetic, inputs: Tensor, values: Tensor, stride: int, first: int = 0) -> Tensor:
-    """What lanes joined by OR count on average: for each group, sign and place in the kernel L (1 - exp(-s)), s being the group's sum.
+    """About what lanes joined by OR count on average: for each sign and each set of joined lanes L (1 - exp(-s)), s being the set's sum.
 
-    That is 1 - (1 - p_1)(1 - p_2)... for small products p_i. inputs: padded values [N, C, H, W]; values: [K, C, R, S]; gives [N, K, P, Q].
+    That is 1 - (1 - p_1)(1 - p_2)... for small products p_i. The sets of an accumulator (one for each place in the kernel and group of
+    lanes) are taken to have equal sums: apart, they would take a hundred times as long. inputs: padded values [N, C, H, W]; values:
+    [K, C, R, S]; gives [N, K, P, Q].
     """
-    kernels, channels, r, s = values.shape
+    _, channels, r, s = values.shape
     lanes, length = arithmetic.joined_lanes, arithmetic.operator.stream_length or 0
-    before = first % lanes
-    around = (0, 0, 0, 0, before, -(before + channels) % lanes)
-    places = F.unfold(F.pad(inputs, around), (r, s), stride=stride)
-    places = places.reshape(len(inputs), -1, lanes, r * s, places.shape[-1])
-    weights = F.pad(values, around).reshape(kernels, -1, lanes, r * s) * (arithmetic.gain / length)
-    up, down = (torch.einsum("nglrp,kglr->nkgrp", places, part) for part in (weights.clamp(min=0), (-weights).clamp(min=0)))
-    counted = length * ((-down).exp() - (-up).exp()).sum(dim=(2, 3))
-    return counted.reshape(len(inputs), kernels, (inputs.shape[2] - r) // stride + 1, -1)
+    sets = r * s * -(-(first % lanes + channels) // lanes)
+    weights = values * (arithmetic.gain / length)
+    up, down = (F.conv2d(inputs, part.clamp(min=0), stride=stride).float() / sets for part in (weights, -weights))
+    return length * sets * ((-down).exp() - (-up).exp())
