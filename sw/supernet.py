@@ -1,9 +1,10 @@
 """A super-network: one set of weights for every `vgg` of a span of sizes, so that a candidate's accuracy costs no training of its own.
 
 A network of the span has the first channels of the greatest one's convolutions and the middle of their kernels (slimmable networks, Yu et
-al., arXiv 1812.08928; once-for-all, Cai et al., arXiv 1908.09791). All operators share the weights, as all precisions did in ENOS's
-ancestors; normalisation is that of the batch in training, and settled for each network that is taken out. Training goes through the
-operators' surrogates; what is taken out is a network like any other, in exact arithmetic.
+al., arXiv 1812.08928). Every smaller size of kernel adds a difference of its own, at first zero, in place of the transforms of once-for-all
+(Cai et al., arXiv 1908.09791): the middle of 5 x 5 is no good kernel of 1 x 1. All operators share the weights; normalisation is that of
+the batch in training, and settled for each network that is taken out. Training goes through the operators' surrogates; what is taken out
+is a network like any other, in exact arithmetic.
 """
 
 import math
@@ -48,8 +49,8 @@ class Span(Noun):
 
     @model_validator(mode="after")
     def _check(self) -> "Span":
-        if len(self.kernels) != len(self.widths):
-            raise ValueError(f"kernels: the greatest of each of the {len(self.widths)} convolutions; got {self.kernels}")
+        if len(self.kernels) != len(self.widths) or any(kernel % 2 == 0 for kernel in self.kernels):
+            raise ValueError(f"kernels: the greatest of each of the {len(self.widths)} convolutions, odd; got {self.kernels}")
         return self
 
     @property
@@ -79,13 +80,21 @@ class Span(Noun):
 
 
 class Shared(nn.Module):
-    """A layer's parameters, as `OperatorConv2d` and `FloatLayer` have them."""
+    """A layer's parameters, as `OperatorConv2d` and `FloatLayer` have them; of each smaller odd kernel what it adds to the middle."""
 
     def __init__(self, shape: tuple[int, int, int, int], logits: bool, generator: torch.Generator) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(shape, generator=generator) * math.prod(shape[1:]) ** -0.5)
         self.log_gain = nn.Parameter(torch.zeros(1 if logits else shape[0]))
         self.beta = nn.Parameter(torch.zeros(shape[0]))
+        smaller = () if logits else range(1, shape[2], 2)
+        self.differences = nn.ParameterDict({str(size): nn.Parameter(torch.zeros(*shape[:2], size, size)) for size in smaller})
+
+    def kernels(self, size: int) -> Tensor:
+        """Weights [K, C, size, size]."""
+        edge = (self.weight.shape[2] - size) // 2
+        middle = self.weight[:, :, edge : edge + size, edge : edge + size]
+        return middle + self.differences[str(size)] if edge else middle
 
 
 class Passage(nn.Module):
@@ -114,22 +123,16 @@ class SuperNetwork(nn.Module):
         self.layers = nn.ModuleList(Shared(shape, i == len(span.widths), generator) for i, shape in enumerate(span.shapes))
 
     def sliced(self, architecture: Architecture) -> dict[str, Tensor]:
-        """The parameters of a network of the span, by their names in it: views of the shared ones. Raises BadInput outside the span."""
+        """The parameters of a network of the span, by their names in it. Raises BadInput outside the span."""
         self.span.check(architecture)
         found, inputs = dict[str, Tensor](), self.span.channels
-        middles = [(k, kernel) for k, kernel, *_ in architecture.convolutions]
-        for i, layer in enumerate(self.layers):
+        for i, (layer, part) in enumerate(zip(self.layers, (*architecture.convolutions, None), strict=True)):
             assert isinstance(layer, Shared)
-            weight: Tensor = layer.weight
-            gain: Tensor = layer.log_gain
-            beta: Tensor = layer.beta
-            if i < len(middles):
-                outputs, kernel = middles[i]
-                edge = (weight.shape[2] - kernel) // 2
-                weight = weight[:outputs, :, edge : edge + kernel, edge : edge + kernel]
-                gain, beta = gain[:outputs], beta[:outputs]
-            found |= {f"layers.{i}.weight": weight[:, :inputs], f"layers.{i}.log_gain": gain, f"layers.{i}.beta": beta}
-            inputs = len(beta)
+            weight = layer.kernels(part[1]) if part else layer.weight
+            outputs = part[0] if part else self.span.classes
+            found[f"layers.{i}.weight"] = weight[:outputs, :inputs]
+            found |= {f"layers.{i}.log_gain": layer.log_gain[:outputs], f"layers.{i}.beta": layer.beta[:outputs]}
+            inputs = outputs
         return found
 
     def forward(self, images: Tensor, architecture: Architecture) -> Tensor:

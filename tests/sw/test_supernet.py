@@ -46,12 +46,15 @@ def shared(seed: int = 3) -> SuperNetwork:
     return found
 
 
-def test_slices_are_the_first_channels_and_the_middle_of_kernels(data: Dataset) -> None:
+def test_slices_are_the_first_channels_and_the_middle_of_kernels_and_what_each_size_adds(data: Dataset) -> None:
     whole = shared()
     conv0, conv1, fc = inherit(whole, architecture(), data, 32).operator_layers
     first, second, last = whole.layers
-    assert torch.equal(conv0.weight, first.weight[:4, :, 1:4, 1:4])
-    assert torch.equal(conv1.weight[:, :, 0, 0], second.weight[:6, :4, 1, 1])
+    assert torch.equal(conv0.weight, first.weight[:4, :, 1:4, 1:4] + first.differences["3"][:4])
+    assert torch.equal(conv1.weight[:, :, 0, 0], second.weight[:6, :4, 1, 1] + second.differences["1"][:6, :4, 0, 0])
+    whole_kernels = inherit(whole, architecture(kernels=(5, 3)), data, 32).operator_layers[0]
+    assert torch.equal(whole_kernels.weight, first.weight[:4])
+    assert torch.equal(SuperNetwork(SPAN, 3).layers[0].kernels(1), SuperNetwork(SPAN, 3).layers[0].weight[:, :, 2:3, 2:3])
     assert torch.equal(fc.weight, last.weight[:, :6])
     assert torch.equal(conv1.log_gain, second.log_gain[:6])
     assert torch.equal(conv1.beta, second.beta[:6])
@@ -135,3 +138,9 @@ def test_it_is_stored_whole(trained: SuperNetwork, tmp_path: Path) -> None:
 def test_what_is_outside_the_span_is_refused(changes: dict, message: str, data: Dataset) -> None:
     with pytest.raises(BadInput, match=f"is not in the super-network's span.*{message}"):
         inherit(shared(), architecture(**changes), data, 32)
+
+
+@pytest.mark.parametrize("kernels", [(3,), (4, 3)])
+def test_a_span_has_odd_kernels(kernels: tuple[int, ...]) -> None:
+    with pytest.raises(BadInput, match="the greatest of each of the 2 convolutions, odd; got"):
+        SPAN.replace(kernels=kernels)
