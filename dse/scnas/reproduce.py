@@ -18,6 +18,7 @@ from gatewright.dse.scnas.plan import Plan
 from gatewright.dse.scnas.result import Design, Result, Search
 from gatewright.dse.scnas.search import budget, search
 from gatewright.dse.scnas.shared import share
+from gatewright.hw.errors import BadInput
 from gatewright.sim import tools
 from gatewright.sw.models import Architecture
 from gatewright.sw.reference import LABELS
@@ -80,6 +81,7 @@ class Reproduction:
         methods = together(self.plan, self.fixed)
         self.listener.phase("Searching", len(methods) + 1)
         found = self._searched(pool, {method: budget(self.plan, self.fixed, method) for method in methods})
+        check(found)
         last = sequential(most_accurate(found))
         return [*found, *self._searched(pool, {last: found[0].budget_pj})]
 
@@ -123,6 +125,17 @@ class Reproduction:
             designs[jobs[job]] = job.result()
             self.listener.advance()
         return designs
+
+
+def check(searches: Sequence[Search]) -> None:
+    """Raises BadInput for a search that found nothing: no claim could be looked at."""
+    for search in searches:
+        if not search.count("scored"):
+            over, impossible = search.count("over_budget"), search.count("impossible")
+            raise BadInput(
+                f"{search.label} drew {len(search.points)} points, of which none is a network within its budget of "
+                f"{search.budget_pj / 1e3:.4g} nJ ({over} above it, {impossible} impossible). Raise points or budget in the plan."
+            )
 
 
 def most_accurate(searches: Sequence[Search]) -> Architecture:

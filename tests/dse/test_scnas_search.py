@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from gatewright.dse.evaluate import Outcome, Source
-from gatewright.dse.scnas import comparison, methods, search, shared
+from gatewright.dse.scnas import comparison, methods, reproduce, search, shared
 from gatewright.dse.scnas.finalists import finalists
 from gatewright.dse.scnas.methods import Method, drawn, together
 from gatewright.dse.scnas.plan import QUICK
 from gatewright.dse.scnas.result import Design, Point, Search, Step
 from gatewright.hw.config import integer
+from gatewright.hw.errors import BadInput
 from gatewright.sim.metrics import Metrics
 from gatewright.sw.accuracy import wilson
 from gatewright.sw.models import Architecture, workload
@@ -262,3 +263,11 @@ def test_the_super_network_spans_every_method(monkeypatch: pytest.MonkeyPatch, t
 def test_methods_have_names_of_their_own() -> None:
     found: list[Method] = [*together(PLAN, FIXED), methods.sequential(FIXED)]
     assert len({m.name for m in found}) == len({m.label for m in found}) == len(found)
+
+
+def test_a_search_that_finds_nothing_says_so() -> None:
+    found = made(scored((1, 0.5)))
+    reproduce.check([found])
+    empty = found.replace(points=(Point(number=0, status="over_budget", energy_pj=200.0), Point(number=1, status="impossible")))
+    with pytest.raises(BadInput, match=r"drew 2 points, of which none .* 0.1 nJ \(1 above it, 1 impossible\). Raise points or budget"):
+        reproduce.check([found, empty])
