@@ -129,12 +129,12 @@ class Reproduction:
 
 def check(searches: Sequence[Search]) -> None:
     """Raises BadInput for a search that found nothing: no claim could be looked at."""
-    for search in searches:
-        if not search.count("scored"):
-            over, impossible = search.count("over_budget"), search.count("impossible")
+    for found in searches:
+        if not found.count("scored"):
+            over, impossible = found.count("over_budget"), found.count("impossible")
             raise BadInput(
-                f"{search.label} drew {len(search.points)} points, of which none is a network within its budget of "
-                f"{search.budget_pj / 1e3:.4g} nJ ({over} above it, {impossible} impossible). Raise points or budget in the plan."
+                f"{found.label} drew {len(found.points)} points, of which none is a network within its budget of "
+                f"{found.budget_pj / 1e3:.4g} nJ ({over} above it, {impossible} impossible). Raise points or budget in the plan."
             )
 
 
