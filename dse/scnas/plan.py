@@ -18,11 +18,11 @@ class Plan(Noun):
     budget: energy of the logic per image, as a part of what the reference network takes in 8-bit integers.
     points: drawn by each search, until `scored` new networks within the budget had their accuracy estimated. halving: how much accuracy
     halving the energy is worth to a search.
-    shared: how the super-network is trained; `sample` training images. settled: training images whose statistics a candidate takes,
-    seen: validation images that estimate its accuracy. finalists: of each search that the claims
-    are about, trained by `final`: the best of its scored networks where halving the energy is worth each of `halvings`; others: of each
-    other search. converted, pure: the circuits of pure stochastic
-    computing, the reference network in each of them, with weights trained in floating point, and trained in the circuits' arithmetic.
+    shared: how the super-network is trained, with `sample` training images. settled: training images whose statistics a candidate takes,
+    seen: validation images that estimate its accuracy.
+    finalists: of each search that the claims are about, trained by `final`: the best of its scored networks where halving the energy is
+    worth each of `halvings`; others: of each other search. converted, pure: the circuits of pure stochastic computing, the reference
+    network in each of them, with weights trained in floating point, and trained in the circuits' arithmetic.
     gates: validation images side by side on a finalist's gates. verified: test images on the winner's Verilog.
     """
 
@@ -42,14 +42,14 @@ class Plan(Noun):
     budget: float = Field(default=1.0, gt=0)
     points: int = Field(ge=1)
     scored: int = Field(ge=1)
-    halving: float = Field(default=0.01, ge=0)
+    halving: float = Field(default=0.03, ge=0)
     shared: Recipe
     sample: int | None = None
     settled: int = Field(default=512, ge=32)
     seen: int = Field(default=1000, ge=1)
-    finalists: int = Field(default=3, ge=1)
+    finalists: int = Field(default=4, ge=1)
     others: int = Field(default=1, ge=1)
-    halvings: tuple[float, ...] = (0.01, 0.0, 0.03)
+    halvings: tuple[float, ...] = (0.03, 0.0, 0.08, 0.2)
     converted: tuple[str, ...] = ()
     pure: tuple[str, ...] = ()
     final: Recipe
@@ -87,7 +87,10 @@ class Plan(Noun):
         )
 
 
-CONVENTIONAL = tuple(f"sc_{streams}{length}_8" for streams in ("sign_magnitude_sobol", "bipolar_lfsr") for length in (8, 16, 32, 64, 256))
+CONVENTIONAL = (
+    *(f"sc_sign_magnitude_sobol{length}_8" for length in (8, 16, 32, 64, 256)),
+    *(f"sc_bipolar_lfsr{length}_8" for length in (64, 256)),
+)
 QUICK = Plan(
     name="quick",
     data=Data(dataset="digits"),
@@ -119,8 +122,6 @@ FULL = Plan(
     budget=0.6,
     points=320,
     scored=120,
-    halving=0.03,
-    halvings=(0.03, 0.0, 0.06),
     shared=Recipe(epochs=10, batch=64, learning_rate=0.01, mirror=True, threads=2),
     seen=1500,
     final=Recipe(epochs=8, batch=64, learning_rate=0.01, margin=4, mirror=True),
