@@ -122,7 +122,7 @@ FULL = Plan(
     budget=0.6,
     points=320,
     scored=120,
-    shared=Recipe(epochs=10, batch=64, learning_rate=0.01, mirror=True, threads=2),
+    shared=Recipe(epochs=5, batch=64, learning_rate=0.01, mirror=True, threads=2),
     seen=1500,
     final=Recipe(epochs=8, batch=64, learning_rate=0.01, margin=4, mirror=True),
     gates=16,
