@@ -18,7 +18,7 @@ from gatewright.sw import floating as fp
 from gatewright.sw.accuracy import accuracy
 from gatewright.sw.data import Dataset
 from gatewright.sw.models import Architecture
-from gatewright.sw.train import train
+from gatewright.sw.train import Training
 
 
 class Finalist(Noun):
@@ -67,14 +67,21 @@ def finalists(plan: Plan, searches: list[Search], fixed: Architecture) -> list[F
 
 
 def fit(finalist: Finalist, plan: Plan, source: Source, folder: Path) -> None:
-    """Train what a finalist needs, into its file, unless an interrupted run has. Runs in a worker."""
+    """Train what a finalist needs, into its file, from where an interrupted run stands. Runs in a worker."""
     path, images = finalist.file(folder), source.load()
     if path.is_file():
         return
     if finalist.trained_as.operators[0].kind == "float":
         fp.save(fp.train_float(finalist.trained_as, images, plan.final), path)
-    else:
-        checkpoint.save(train(finalist.trained_as, images, plan.final), path)
+        return
+    training, part = Training(finalist.trained_as, images, plan.final), path.with_suffix(".part")
+    if part.is_file():
+        training.go_on(part)
+    while training.left:
+        training.epoch()
+        checkpoint.save(training.trained, part, training.position)
+    checkpoint.save(training.trained, path)
+    part.unlink()
 
 
 def assess(finalist: Finalist, plan: Plan, source: Source, folder: Path) -> Design:

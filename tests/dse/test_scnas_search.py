@@ -1,6 +1,7 @@
 """Searches of SC-NAS: energy before accuracy, the same points again, the designs that are trained to the end, and the claims about them."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from gatewright.dse.evaluate import Outcome, Source
 from gatewright.dse.scnas import comparison, methods, reproduce, search, shared
-from gatewright.dse.scnas.finalists import finalists
+from gatewright.dse.scnas.finalists import finalists, fit
 from gatewright.dse.scnas.methods import Method, drawn, together
 from gatewright.dse.scnas.plan import QUICK
 from gatewright.dse.scnas.result import Design, Point, Search, Step
@@ -18,6 +19,7 @@ from gatewright.hw.errors import BadInput
 from gatewright.sim.metrics import Metrics
 from gatewright.sw.accuracy import wilson
 from gatewright.sw.models import Architecture, workload
+from gatewright.sw.train import Training
 
 PLAN = QUICK.replace(points=40, scored=12)
 SHAPE, CLASSES = (1, 8, 8), 10
@@ -172,6 +174,32 @@ def test_what_is_trained_to_the_end() -> None:
     assert converted.architecture == trained.architecture
     assert converted.trained_as.operators[0].name == "fp32"
     assert trained.trained_as == trained.architecture
+
+
+def test_a_training_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = PLAN.replace(final=PLAN.final.replace(epochs=2, batch=256), converted=(), pure=("int4",))
+    (finalist,) = finalists(plan, [], FIXED.replace(widths=(4, 4)))
+    folders = [tmp_path / name for name in ("whole", "stopped")]
+    for folder in folders:
+        folder.mkdir()
+    fit(finalist, plan, SOURCE, folders[0])
+    whole = finalist.file(folders[0])
+    with monkeypatch.context() as patched:
+        patched.setattr(Training, "epoch", one_epoch(Training.epoch))
+        with pytest.raises(KeyboardInterrupt):
+            fit(finalist, plan, SOURCE, folders[1])
+    assert [path.suffix for path in folders[1].iterdir()] == [".part"]
+    fit(finalist, plan, SOURCE, folders[1])
+    assert [path.read_bytes() for path in folders[1].iterdir()] == [whole.read_bytes()]
+
+
+def one_epoch(epoch: Callable[[Training], Any]) -> Callable[[Training], Any]:
+    def stopping(training: Training) -> Any:
+        if training.left == 1:
+            raise KeyboardInterrupt
+        return epoch(training)
+
+    return stopping
 
 
 def design(method: str, right: int, energy_pj: float, kind: str = "integer", measured: float | None = None, **more: Any) -> Design:
