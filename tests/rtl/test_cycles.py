@@ -70,6 +70,8 @@ CONFIGS = {
     ),
     "graphs of 4 bits": accelerator(2, 8, 32, integer(4), binary_weight(4), activation_words=64, weight_words=128, memory_interval=2),
 }
+LONG = ("groups", "deep pipeline")  # each of their parts is in one of the others too, beside other parts
+QUICK = [name for name in CONFIGS if name not in LONG]
 MUST = (
     *(f"operator {kind}" for kind in ("int", "binary_weight", "xnor", "stochastic sign_magnitude", "stochastic bipolar")),
     *("output requantise", "output sign", "output raw", "signed clamp", "source sobol", "source lfsr"),
@@ -91,19 +93,19 @@ def programs(name: str) -> list[Case]:
     return [draw(CONFIGS[name], number, seed) for seed in range(PROGRAMS)]
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.thorough] * (name in LONG)) for name in CONFIGS])
 def test_results_and_cycles(name: str) -> None:
     assert [found for found in map(complaint, programs(name)) if found] == []
 
 
 def test_every_feature_is_covered(record_property: pytest.FixtureRequest) -> None:
-    """The programs above, by feature. Counted from the schedules, so that this holds whichever tests run."""
+    """The programs above that `make test` runs, by feature. Counted from the schedules, so that this holds whichever tests run."""
     total: Counter[str] = Counter()
-    for name in CONFIGS:
+    for name in QUICK:
         for case in programs(name):
             total.update(features(case.program))
-    total["programs"] = len(CONFIGS) * PROGRAMS
-    total["cycles"] = sum(timing(case.program.schedule).cycles for name in CONFIGS for case in programs(name))
+    total["programs"] = len(QUICK) * PROGRAMS
+    total["cycles"] = sum(timing(case.program.schedule).cycles for name in QUICK for case in programs(name))
     record_property("table", ("random programs on RTL: layers, tiles or loads that use a feature", sorted(total.items())))
     assert [feature for feature in MUST if total[feature] < 5] == []
 
