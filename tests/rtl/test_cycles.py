@@ -70,7 +70,7 @@ CONFIGS = {
     ),
     "graphs of 4 bits": accelerator(2, 8, 32, integer(4), binary_weight(4), activation_words=64, weight_words=128, memory_interval=2),
 }
-LONG = ("groups", "deep pipeline")  # each of their parts is in one of the others too, beside other parts
+LONG = ("groups",)  # each of its parts is in one of the others too, beside other parts
 QUICK = [name for name in CONFIGS if name not in LONG]
 MUST = (
     *(f"operator {kind}" for kind in ("int", "binary_weight", "xnor", "stochastic sign_magnitude", "stochastic bipolar")),
