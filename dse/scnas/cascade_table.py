@@ -43,16 +43,17 @@ WIDTHS = ((4, 8), (8, 16), (12, 24), (16, 32))
 DIVISORS = (2, 4)  # of streams that end early with the same weights
 WANTED = (0.95, 0.97, 0.98, 0.985, 0.99)  # of the validation images
 LEAST = 8  # bits of a stream that ends early
-HOW = pricing(QUICK)
+PLAN = QUICK.replace(images=1)  # whether an image goes on is seen before the next one
+HOW = pricing(PLAN)
 
 
 def trained(folder: Path, widths: tuple[int, int], names: Sequence[str], images: Dataset) -> Trained:
     """A network of the quick plan, from its file if it has one."""
-    fixed = QUICK.fixed(*images.shape, images.classes)
+    fixed = PLAN.fixed(*images.shape, images.classes)
     architecture = fixed.replace(widths=widths, operators=tuple(operator_named(name) for name in names))
-    path = file_of(architecture, folder)
+    path = file_of(architecture, PLAN.final, folder)
     if not path.is_file():
-        checkpoint.save(train(architecture, images, QUICK.final), path)
+        checkpoint.save(train(architecture, images, PLAN.final), path)
     return checkpoint.load(path)
 
 
@@ -90,7 +91,7 @@ class Networks:
         enough = [m for m in members if _accuracy(m, images.validation, images.maximum).value >= wanted]
         rows = [self.alone(min(enough, key=lambda m: m.metrics.energy_pj))] if enough else []
         with suppress(BadInput):  # nothing reaches it, or a network alone whatever comes second
-            rows.append(self.joined(best(members, images, HOW, QUICK.buffer_words_max, wanted)))
+            rows.append(self.joined(best(members, images, HOW, PLAN.buffer_words_max, wanted)))
         return [(f"{wanted:.1%}", pool, *row) for row in rows]
 
     def alone(self, one: Member) -> tuple[str, ...]:
@@ -115,7 +116,7 @@ def _circuits(architecture: Architecture) -> str:
 
 
 def _priced(network: Trained, images: Dataset) -> Member:
-    return member(network, bill(network.architecture, QUICK, HOW), HOW, images)
+    return member(network, bill(network.architecture, PLAN, HOW), HOW, images)
 
 
 def tables(folder: Path) -> str:
@@ -126,7 +127,7 @@ def tables(folder: Path) -> str:
     early: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for short, long in found.same:
         if long.architecture.widths in WIDTHS[1:]:
-            pair = cascade(short, long, found.images, HOW, QUICK.buffer_words_max)
+            pair = cascade(short, long, found.images, HOW, PLAN.buffer_words_max)
             early.setdefault(found.alone(long), []).append(found.joined(pair))
     below = [row for long, pairs in early.items() for row in (long, *pairs)]
     return f"{table(('validation, at least', 'circuits', *headings), rows, left=3)}\n\n{table(headings, below)}\n"

@@ -17,13 +17,13 @@ from gatewright.sw.stochastic.measure import publish
 
 BITS = (4, 8)  # of operands
 BEGIN, END = "<!-- front: begin -->\n", "<!-- front: end -->"
-TOLERANCE = 0.05  # a circuit on the front errs at least so much less than any that costs no more,
+TOLERANCE = 0.05  # a circuit on the front errs at least so much less than any other there that costs no more,
 NEAR = 0.02  # and no more than one that costs at most so much more
 
 
 def front(entries: Collection[Entry], tolerance: float = TOLERANCE, near: float = NEAR) -> tuple[Entry, ...]:
-    """Entries worth having, by energy: in one of the two errors each is less by `tolerance` than any that costs no more, and in one less
-    than any that costs more by at most `near`."""
+    """Entries worth having, by energy: in one of the two errors each is less by `tolerance` than any that stays and costs no more,
+    and in one less than any that costs more by at most `near`."""
     kept: list[Entry] = []
     for entry in sorted(entries, key=lambda e: (e.energy_pj, e.error, e.error_64, e.operator)):
         if not any((1 - tolerance) * k.error <= entry.error and (1 - tolerance) * k.error_64 <= entry.error_64 for k in kept):

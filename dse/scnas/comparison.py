@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from gatewright.dse.claims import Claim
 from gatewright.dse.scnas.methods import PURE, SCNAS
 from gatewright.dse.scnas.result import Design, Search, Step
+from gatewright.sw.accuracy import below
 
 ENERGY, POINTS, EVALUATIONS = 7.0, 3.8, 8.6e19  # the paper's abstract
 ABOUT = 0.1  # energies that differ by no more are about equal: a little more than the cost model errs
@@ -106,8 +107,8 @@ def _evaluations(searches: Sequence[Search], steps: Sequence[Step], *, published
 
 
 def _beside(other: Design, best: Design, name: str) -> list[Claim]:
-    """Energy of an integer design over the winner's: of the logic, and with memories at each cost. Holds if the winner takes no more, and
-    its accuracy on test images is not below the other's by more than their 95% intervals allow."""
+    """Energy of an integer design over the winner's: of the logic, and with memories at each cost. Holds if the winner takes no more,
+    and its accuracy on test images is not below the other's by more than chance explains."""
     same = both_measured(other, best)
     how = "measured on gates" if same else "predicted"
     found = []
@@ -119,7 +120,7 @@ def _beside(other: Design, best: Design, name: str) -> list[Claim]:
                 paper=None,
                 measured=ratio,
                 unit="times",
-                holds=ratio >= 1 and best.test.high >= other.test.low,
+                holds=ratio >= 1 and not below(best.test, other.test),
                 note=f"{how}; {_accuracies(best, other)}",
             )
         )
@@ -132,7 +133,7 @@ def both_measured(one: Design, other: Design) -> bool:
 
 
 def ratio_of(other: Design, best: Design, memories: float = 0.0) -> float:
-    """Energy of a design over another's; measured if both are. Floating point's is its units' alone."""
+    """Energy of a design over another's: measured if both are, and beside floating point, which is never measured as a whole."""
     theirs, mine = (other.measured, best.measured) if both_measured(other, best) else (other.metrics, best.metrics)
     if other.kind == "float" and best.measured is not None:
         theirs, mine = other.metrics, best.measured

@@ -16,6 +16,7 @@ from gatewright.hw.noun import Noun
 from gatewright.sw import checkpoint, float_network
 from gatewright.sw import floating as fp
 from gatewright.sw.accuracy import accuracy
+from gatewright.sw.checkpoint import Recipe
 from gatewright.sw.data import Dataset
 from gatewright.sw.models import Architecture
 from gatewright.sw.train import Training
@@ -37,9 +38,9 @@ class Finalist(Noun):
         apart = self.converted or self.kind == "float"
         return self.architecture.replace(operators=(floating("fp32"),)) if apart else self.architecture
 
-    def file(self, folder: Path) -> Path:
+    def file(self, plan: Plan, folder: Path) -> Path:
         """The trained network."""
-        return file_of(self.trained_as, folder)
+        return file_of(self.trained_as, plan.final, folder)
 
 
 def finalists(plan: Plan, searches: list[Search], fixed: Architecture) -> list[Finalist]:
@@ -68,7 +69,7 @@ def finalists(plan: Plan, searches: list[Search], fixed: Architecture) -> list[F
 
 def fit(finalist: Finalist, plan: Plan, source: Source, folder: Path) -> None:
     """Train what a finalist needs, into its file, from where an interrupted run stands. Runs in a worker."""
-    path, images = finalist.file(folder), source.load()
+    path, images = finalist.file(plan, folder), source.load()
     if path.is_file():
         return
     if finalist.trained_as.operators[0].kind == "float":
@@ -89,10 +90,10 @@ def assess(finalist: Finalist, plan: Plan, source: Source, folder: Path) -> Desi
     images = source.load()
     if finalist.kind == "float":
         return _floating(finalist, plan, images, folder)
-    path = finalist.file(folder)
+    path = finalist.file(plan, folder)
     if finalist.converted:
         model = fp.converted(fp.load(path), finalist.architecture, images, plan.settled)
-        path = file_of(finalist.architecture, folder, converted=True)
+        path = file_of(finalist.architecture, plan.final, folder, converted=True)
         checkpoint.save(
             checkpoint.Trained(architecture=finalist.architecture, recipe=plan.final, dataset=images.name, network=model, history=()), path
         )
@@ -111,13 +112,13 @@ def assess(finalist: Finalist, plan: Plan, source: Source, folder: Path) -> Desi
     )
 
 
-def file_of(architecture: Architecture, folder: Path, *, converted: bool = False) -> Path:
+def file_of(architecture: Architecture, recipe: Recipe, folder: Path, *, converted: bool = False) -> Path:
     """Where a trained network lies."""
-    return folder / f"{architecture.content_hash}{'-converted' if converted else ''}.safetensors"
+    return folder / f"{architecture.content_hash}-{recipe.content_hash}{'-converted' if converted else ''}.safetensors"
 
 
 def _floating(finalist: Finalist, plan: Plan, images: Dataset, folder: Path) -> Design:
-    network, number_format = fp.load(finalist.file(folder)), finalist.architecture.operators[0].number_format
+    network, number_format = fp.load(finalist.file(plan, folder)), finalist.architecture.operators[0].number_format
     assert number_format is not None
     priced = bill(finalist.architecture, plan, pricing(plan))
     assert priced.metrics is not None

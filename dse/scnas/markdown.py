@@ -42,7 +42,7 @@ def plan_words(plan: Plan) -> str:
         f"at most {budget} energy in 8-bit integers",
         f"at most {plan.points} points a search, {plan.scored} of them evaluated on {plan.seen:,} validation images",
         f"a super-network of {plan.shared.epochs} epochs",
-        f"{plan.finalists} designs a search, of {plan.final.epochs} epochs",
+        f"{plan.finalists} designs of each search that the claims are about and {plan.others} of the others, of {plan.final.epochs} epochs",
     )
     return "; ".join(parts)
 

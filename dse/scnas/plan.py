@@ -4,9 +4,13 @@ from pydantic import Field, model_validator
 
 from gatewright.dse.config import Data
 from gatewright.hw.noun import Noun
+from gatewright.sim import cache
 from gatewright.sw.checkpoint import Recipe
 from gatewright.sw.layers import Pooling
 from gatewright.sw.models import Architecture
+
+AFTERWARDS = ("name", "finalists", "others", "halvings", "converted", "pure", "final", "gates", "verified", "workers")
+"""What matters when the searches are done."""
 
 
 class Plan(Noun):
@@ -70,6 +74,11 @@ class Plan(Noun):
     def seeded(self, seed: int) -> "Plan":
         """The same with another seed, of training too."""
         return self.replace(seed=seed, shared=self.shared.replace(seed=seed), final=self.final.replace(seed=seed))
+
+    @property
+    def searching(self) -> str:
+        """A hash of all that searches depend on: plans that differ in designs and proofs alone have the same."""
+        return cache.key(**{name: value for name, value in self if name not in AFTERWARDS})
 
     def fixed(self, channels: int, height: int, width: int, classes: int) -> Architecture:
         """The reference network, in 8-bit integers."""

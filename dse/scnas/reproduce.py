@@ -23,17 +23,20 @@ from gatewright.sim import tools
 from gatewright.sw.models import Architecture
 from gatewright.sw.reference import LABELS
 
-SHARED, SEARCHES, DESIGNS = "shared.safetensors", "searches", "designs"
+SEARCHES, DESIGNS, SECONDS = "searches", "designs", "seconds.json"
+HASH = 12  # hexadecimal digits in the names of files
 
 
 class Reproduction:
-    """One run in its folder. What a folder has is not made again, so that an interrupted run goes on."""
+    """One run in its folder. What a folder has is not made again, so that an interrupted run goes on; files are named by what they rest
+    on."""
 
     def __init__(self, run: Run, plan: Plan, source: Source, listener: Listener) -> None:
         self.folder, self.plan, self.source, self.listener = run, plan, source, listener
         images = source.load()
         self.fixed = plan.fixed(*images.shape, images.classes)
-        self.seconds: dict[str, float] = {}
+        self.hash = plan.searching[:HASH]
+        self.shared = run / f"shared-{self.hash}.safetensors"
 
     def run(self) -> Result:
         """Everything, from where the run stands."""
@@ -58,7 +61,7 @@ class Reproduction:
             designs=tuple(designs),
             winner=best,
             claims=claims(designs, designs[best], searches, steps, published=self.plan.name == "full"),
-            seconds=self.seconds,
+            seconds=self.folder.read(SECONDS),
             provenance=provenance(self.plan),
         )
         self.folder.write(RESULT, result.model_dump(mode="json"))
@@ -66,14 +69,18 @@ class Reproduction:
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
+        """Seconds of a phase, those before an interruption among them."""
         started = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - started, 1)
+        try:
+            yield
+        finally:
+            known = self.folder.read(SECONDS) if (self.folder / SECONDS).exists() else {}
+            self.folder.write(SECONDS, known | {name: round(known.get(name, 0.0) + time.perf_counter() - started, 1)})
 
     def _share(self, pool: Executor) -> None:
         """The super-network's weights."""
         self.listener.phase("Training the super-network", 1)
-        pool.submit(share, self.plan, self.source, self.folder / SHARED).result()
+        pool.submit(share, self.plan, self.source, self.shared).result()
         self.listener.advance()
 
     def _search(self, pool: Executor) -> list[Search]:
@@ -88,20 +95,21 @@ class Reproduction:
     def _searched(self, pool: Executor, limits: dict[Method, float]) -> list[Search]:
         """Searches with their budgets; what is in the folder is read."""
         kept, jobs = Run(self.folder / SEARCHES), {}
+        names = {method: f"{method.name}-{self.hash}.json" for method in limits}
         for method, limit in limits.items():
-            if (kept / f"{method.name}.json").exists():
+            if (kept / names[method]).exists():
                 self.listener.advance()
             else:
-                jobs[pool.submit(search, method, self.plan, limit, self.folder / SHARED, self.source)] = method.name
+                jobs[pool.submit(search, method, self.plan, limit, self.shared, self.source)] = names[method]
         for job in as_completed(jobs):
-            kept.write(f"{jobs[job]}.json", job.result().model_dump(mode="json"))
+            kept.write(jobs[job], job.result().model_dump(mode="json"))
             self.listener.advance()
-        return [Search(**kept.read(f"{method.name}.json")) for method in limits]
+        return [Search(**kept.read(name)) for name in names.values()]
 
     def _designs(self, pool: Executor, searches: Sequence[Search]) -> list[Design]:
         """The finalists, each network trained once, whoever found it."""
         chosen, folder = finalists(self.plan, list(searches), self.fixed), self.folder / DESIGNS
-        distinct = {item.file(folder): item for item in chosen}
+        distinct = {item.file(self.plan, folder): item for item in chosen}
         self.listener.phase("Training designs", len(distinct) + len(chosen))
         for trained in as_completed([pool.submit(fit, item, self.plan, self.source, folder) for item in distinct.values()]):
             trained.result()
@@ -118,7 +126,7 @@ class Reproduction:
         self.listener.phase("Proving on gates and Verilog", len(wanted))
         jobs = {}
         for i in wanted:
-            network = file_of(designs[i].architecture, self.folder / DESIGNS, converted=designs[i].converted)
+            network = file_of(designs[i].architecture, self.plan.final, self.folder / DESIGNS, converted=designs[i].converted)
             folder = self.folder / ("winner" if i == best else designs[i].method)
             jobs[pool.submit(prove, designs[i], network, folder, self.plan, self.source)] = i
         for job in as_completed(jobs):

@@ -30,7 +30,7 @@ class Costs(Noun):
 class Row(Noun):
     """A design as it is shown. `network`: see `network_words`. `operators`: of each layer by its name. `accuracy`: of test images.
 
-    `bound`: the costs are those of multiply-add units and words moved, a lower bound, as floating point's are.
+    `bound`: the costs are the least that floating point takes (`price.floating_bill`).
     """
 
     method: str

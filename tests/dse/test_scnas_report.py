@@ -293,7 +293,7 @@ def test_a_claim_that_does_not_hold_is_status_1(stub: type[Stub], capsys: Captur
     assert [Row(**row).label for row in found["rows"]] == [design.label for design in stub.result.designs]
     assert "Run runs/scnas-quick-1" in err
     (plan, source), *_ = stub.calls
-    assert plan == QUICK.replace(seed=3)
+    assert plan == QUICK.seeded(3)
     assert source.dataset == "digits"
     assert Path("runs/scnas-quick-1/report.html").exists()
     assert json.loads(Path("runs/scnas-quick-1", RECORD).read_text())["reproduces"] == "scnas"

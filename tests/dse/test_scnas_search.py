@@ -6,6 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import optuna
 import pytest
 
 from gatewright.dse.evaluate import Outcome, Source
@@ -96,6 +97,26 @@ def test_accuracy_is_asked_for_within_the_budget_alone(seen: Seen, name: str) ->
     assert len(scored) == PLAN.scored or len(found.points) == PLAN.points
 
 
+def test_the_sampler_is_told_the_reward(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, float]] = []
+    tell = optuna.study.Study.tell
+
+    def listening(study: optuna.Study, trial: optuna.Trial, value: float) -> Any:
+        told.append((trial.number, value))
+        return tell(study, trial, value)
+
+    monkeypatch.setattr(optuna.study.Study, "tell", listening)
+    limit = 0.8 * products(FIXED)
+    points = search.search(ALL["scnas"], PLAN, limit, Path("none"), SOURCE).points
+    worth = {"impossible": lambda p: -1.0, "over_budget": lambda p: max(-1.0, 1 - p.energy_pj / limit)}
+    worth["scored"] = lambda p: p.estimate - PLAN.halving * math.log2(p.energy_pj / limit)
+    expected = []
+    for p in points:
+        first = next(q for q in points if q.architecture == p.architecture)
+        expected.append((p.number, pytest.approx(worth[first.status](first))))
+    assert told == expected
+
+
 def test_the_same_search_draws_the_same_points(seen: Seen) -> None:
     limit = 0.8 * products(FIXED)
     one, two, other = (search.search(ALL["scnas"], PLAN.replace(seed=seed), limit, Path("none"), SOURCE) for seed in (3, 3, 4))
@@ -113,6 +134,25 @@ def test_the_reward() -> None:
 
 def test_a_budget_is_a_part_of_the_reference_network_s(seen: Seen) -> None:
     assert search.budget(PLAN.replace(budget=0.5), FIXED, ALL["int4"]) == 0.5 * products(FIXED)
+
+
+def test_a_budget_of_floating_point_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dear(network: Architecture, *_: Any) -> Outcome:
+        return Outcome(status="over_budget", metrics=metrics({"fp32": 900, "int8": 100}[network.operators[0].name]))
+
+    monkeypatch.setattr(search, "bill", dear)
+    assert [search.budget(PLAN, FIXED, ALL[name]) for name in ("fp32", "int4", "scnas")] == [900, 100, 100]
+
+
+def test_a_hash_of_what_searches_rest_on() -> None:
+    assert PLAN.replace(finalists=7, gates=8, final=PLAN.final.replace(epochs=3)).searching == PLAN.searching
+    for changed in ({"budget": 0.7}, {"seed": 5}, {"kernels": (3,)}, {"shared": PLAN.shared.replace(epochs=3)}):
+        assert PLAN.replace(**changed).searching != PLAN.searching
+
+
+def test_methods_search_with_seeds_of_their_own() -> None:
+    assert len({search.seed(PLAN, method) for method in ALL.values()}) == len(ALL)
+    assert search.seed(PLAN, ALL["scnas"]) != search.seed(PLAN.replace(seed=1), ALL["scnas"])
 
 
 def test_what_each_method_may_choose() -> None:
@@ -183,7 +223,7 @@ def test_a_training_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest
     for folder in folders:
         folder.mkdir()
     fit(finalist, plan, SOURCE, folders[0])
-    whole = finalist.file(folders[0])
+    whole = finalist.file(plan, folders[0])
     with monkeypatch.context() as patched:
         patched.setattr(Training, "epoch", one_epoch(Training.epoch))
         with pytest.raises(KeyboardInterrupt):
@@ -202,7 +242,10 @@ def one_epoch(epoch: Callable[[Training], Any]) -> Callable[[Training], Any]:
     return stopping
 
 
-def design(method: str, right: int, energy_pj: float, kind: str = "integer", measured: float | None = None, **more: Any) -> Design:
+def design(
+    method: str, right: int, energy_pj: float, kind: str = "integer", measured: float | None = None, test: int | None = None, **more: Any
+) -> Design:
+    """A design with so many of 1,000 validation images right, and unless `test` says otherwise as many test images."""
     return Design(
         method=method,
         label=method,
@@ -213,7 +256,7 @@ def design(method: str, right: int, energy_pj: float, kind: str = "integer", mea
         metrics=metrics(energy_pj, 10.0),
         estimate=None,
         validation=wilson(right, 1000),
-        test=wilson(right, 1000),
+        test=wilson(right if test is None else test, 1000),
         measured=measured and metrics(measured, 10.0),
         **more,
     )
@@ -230,6 +273,23 @@ def test_winner_and_rivals() -> None:
     assert short[comparison.winner(short)] == streams[2]
     assert comparison.rival(short, "int8", streams[2]) == integers[1]  # the cheapest of those that are
     assert comparison.rival(short, "fp32", streams[2]) is None
+
+
+def test_validation_images_choose() -> None:
+    """Test images would choose otherwise everywhere."""
+    streams = [design("scnas", 950, 40, "stochastic", test=999), design("scnas", 960, 50, "stochastic", test=900)]
+    integers = [design("int8", 955, 70, test=990), design("int8", 960, 80, test=800), design("int8", 960, 90, test=999)]
+    designs = [*streams, *integers]
+    best = designs[comparison.winner(designs)]
+    assert best == streams[1]
+    assert comparison.rival(designs, "int8", best) == integers[1]
+    pure = [design("pure", right, 50, "stochastic", test=test, converted=True) for right, test in ((800, 890), (850, 700))]
+    trained = design("pure", 940, 50, "stochastic", test=940)
+    points = claims([*designs, *pure, trained], best)["accuracy above pure stochastic computing"]
+    assert points.measured == pytest.approx(20.0)
+
+
+MEMORIES = {"logic": 0.0, "with memories at half their cited cost": 0.5, "with memories": 1.0, "at twice": 2.0}
 
 
 def claims(designs: list[Design], best: Design, *, published: bool = True) -> dict[str, Any]:
@@ -259,6 +319,8 @@ def test_claims_by_hand() -> None:
     assert (fewer.measured, fewer.holds) == (5e20, True)
     assert found["energy of INT8 NAS over that of SC-NAS, logic"].measured == 2.0  # both measured
     assert found["energy of INT8 NAS over that of SC-NAS, with memories"].measured == pytest.approx(60 / 35)
+    ratios = {words: found[f"energy of INT8 NAS over that of SC-NAS, {words}"].measured for words in MEMORIES}
+    assert ratios == {words: pytest.approx((50 + factor * 10) / (25 + factor * 10)) for words, factor in MEMORIES.items()}
     worse = found["energy of INT4 NAS over that of SC-NAS, logic"]
     assert (worse.measured, worse.holds) == (0.5, False)  # only one of them measured: predicted
     assert claims([best, *others], best, published=False)["networks of the whole space for each that was evaluated"].paper is None

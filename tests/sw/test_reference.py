@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gatewright.hw.errors import BadInput
-from gatewright.sw.accuracy import wilson
+from gatewright.sw.accuracy import below, wilson
 from gatewright.sw.models import layer_names
 from gatewright.sw.reference import END, START, Row, keep, main, read, references, table
 
@@ -62,3 +62,11 @@ def test_a_new_row_goes_to_its_place(tmp_path: Path) -> None:
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(BadInput, match="nonsense is no reference; they are digits_mlp_int8, "):
         main(["nonsense"])
+
+
+def test_below_by_more_than_chance_explains() -> None:
+    """Against the z test by hand: 1.96 standard deviations of the difference are 1.92 points at 96.8 of 98.4% and n = 500."""
+    assert not below(wilson(484, 500), wilson(492, 500))
+    assert below(wilson(480, 500), wilson(492, 500))
+    assert not below(wilson(492, 500), wilson(480, 500))
+    assert not below(wilson(500, 500), wilson(500, 500))
