@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from gatewright.sw.program import Program
 
 DONE, FAILED, BAD_INPUT, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
+WORKER_LOST = (
+    "A worker process ended by itself: the system was out of memory, or somebody stopped it. What is finished is kept: close other "
+    "programs, or ask for fewer workers, and go on with --resume."
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
@@ -176,6 +181,8 @@ def failure(error: BaseException) -> tuple[str, int] | None:
         return str(error), error.exit_status
     if isinstance(error, ValidationError):
         return explain(error.title, error), BAD_INPUT
+    if isinstance(error, BrokenProcessPool):
+        return WORKER_LOST, INTERRUPTED
     if isinstance(error, tomllib.TOMLDecodeError):
         return f"The file is not valid TOML: {error}.", BAD_INPUT
     if full := next(filter(disk_full, chain(error)), None):

@@ -138,8 +138,7 @@ def table(folder: Path, result: "Result", seconds: float) -> Group:
     for heading in ("claim", "paper", "here", ""):
         claims.add_column(heading, justify="left" if heading in ("claim", "") else "right")
     for claim in result.claims:
-        paper, here = (f"{value:.4g} {claim.unit}" if value is not None else "-" for value in (claim.paper, claim.measured))
-        claims.add_row(claim.name, paper, here, verdict(claim) if claim.holds else verdict(claim).upper())
+        claims.add_row(claim.name, claim.claimed, claim.found, verdict(claim) if claim.holds else verdict(claim).upper())
     lines = [
         "",
         f"Winner    {winner_words(designs[result.winner])}",

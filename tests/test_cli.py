@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from rich.table import Table
 
 from gatewright import __version__
 from gatewright.cli import common, doctor, main
-from gatewright.cli.common import Output
+from gatewright.cli.common import INTERRUPTED, Output, failure
 from gatewright.hw.config import integer
 from gatewright.hw.errors import BadInput, Mismatch, Missing
 from gatewright.sim.tools import Tool
@@ -230,3 +231,11 @@ def test_run_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("digits-3").mkdir()
     with pytest.raises(BadInput, match=r"digits-3 is not a run folder \(it has no config.toml\): the runs here are digits-1"):
         common.run_folder(Path("digits-3"))
+
+
+def test_a_lost_worker_is_an_interruption_that_can_go_on() -> None:
+    found = failure(BrokenProcessPool("A process in the process pool was terminated abruptly"))
+    assert found is not None
+    text, status = found
+    assert status == INTERRUPTED
+    assert "go on with --resume" in text

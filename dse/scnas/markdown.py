@@ -51,8 +51,7 @@ def _claims(result: Result) -> str:
     headings = ("claim", "how it was taken", "paper", "here", "verdict")
     listed = []
     for claim in result.claims:
-        paper, here = (f"{value:.3g} {claim.unit}" if value is not None else "" for value in (claim.paper, claim.measured))
-        listed.append((claim.name, claim.note, paper, here, verdict(claim)))
+        listed.append((claim.name, claim.note, claim.claimed, claim.found, verdict(claim)))
     return table(headings, listed, left=2)
 
 

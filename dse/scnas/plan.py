@@ -46,14 +46,14 @@ class Plan(Noun):
     budget: float = Field(default=1.0, gt=0)
     points: int = Field(ge=1)
     scored: int = Field(ge=1)
-    halving: float = Field(default=0.03, ge=0)
+    halving: float = Field(default=0.02, ge=0)
     shared: Recipe
     sample: int | None = None
     settled: int = Field(default=512, ge=32)
     seen: int = Field(default=1000, ge=1)
-    finalists: int = Field(default=4, ge=1)
+    finalists: int = Field(default=5, ge=1)
     others: int = Field(default=1, ge=1)
-    halvings: tuple[float, ...] = (0.03, 0.0, 0.08, 0.2)
+    halvings: tuple[float, ...] = (0.02, 0.0, 0.05, 0.1, 0.2)
     converted: tuple[str, ...] = ()
     pure: tuple[str, ...] = ()
     final: Recipe
@@ -100,6 +100,7 @@ CONVENTIONAL = (
     *(f"sc_sign_magnitude_sobol{length}_8" for length in (8, 16, 32, 64, 256)),
     *(f"sc_bipolar_lfsr{length}_8" for length in (64, 256)),
 )
+TRAINED = ("sc_sign_magnitude_sobol8_8", "sc_sign_magnitude_sobol16_8")
 QUICK = Plan(
     name="quick",
     data=Data(dataset="digits"),
@@ -108,15 +109,15 @@ QUICK = Plan(
     rows=(4,),
     cols=(4, 8),
     images=4,
-    points=320,
-    scored=150,
+    points=600,
+    scored=300,
     shared=Recipe(epochs=80, batch=64, learning_rate=0.01),
     settled=256,
     seen=300,
     final=Recipe(epochs=24),
     verified=300,
     converted=CONVENTIONAL,
-    pure=("sc_sign_magnitude_sobol16_8",),
+    pure=TRAINED,
 )
 FULL = Plan(
     name="full",
@@ -137,6 +138,6 @@ FULL = Plan(
     gates=16,
     verified=12,
     converted=CONVENTIONAL,
-    pure=("sc_sign_magnitude_sobol16_8",),
+    pure=TRAINED,
 )
 PLANS = {plan.name: plan for plan in (QUICK, FULL)}

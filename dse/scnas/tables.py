@@ -218,6 +218,8 @@ def search_rows(result: Result) -> tuple[SearchRow, ...]:
 
 def verdict(claim: Claim) -> str:
     """How a claim stands; one of ours asks whether streams are worse."""
+    if claim.bound and not claim.holds:
+        return "not shown"
     if claim.paper is None:
         return "no worse" if claim.holds else "worse"
     return "holds" if claim.holds else "does not hold"
