@@ -144,7 +144,11 @@ def run_folder(name: Path) -> Path:
         if (folder / RUN_CONFIG).is_file():
             return folder
     known = sorted(path.parent.name for path in RUNS.glob(f"*/{RUN_CONFIG}"))
-    there = f"the runs here are {', '.join(known)}" if known else f"there is no run in {RUNS}/ yet; `gatewright explore` makes one"
+    there = (
+        f"the runs here are {', '.join(known)}"
+        if known
+        else f"there is no run in {RUNS}/ yet; `gatewright explore` makes one, and so do train and reproduce"
+    )
     if not name.exists():
         raise BadInput(f"There is no file or run folder {name}: {there}.")
     raise BadInput(f"{name} is not a run folder (it has no {RUN_CONFIG}): {there}.")

@@ -47,11 +47,11 @@ class Run:
             found = json.loads((self / name).read_text())
         except FileNotFoundError:
             raise BadInput(
-                f"{self.folder} has no {name}: the run did not get so far. Finish it with "
-                f"`gatewright explore {self.folder / CONFIG} --resume {self.folder}`."
+                f"{self.folder} has no {name}: the run did not get so far, or it is none. Go on with the command that began it, "
+                f"as `gatewright explore {self.folder / CONFIG} --resume {self.folder}`."
             ) from None
         except ValueError as error:
-            raise BadInput(f"{self / name} is damaged ({error}). Run the exploration again.") from None
+            raise BadInput(f"{self / name} is damaged ({error}). Put a copy back, or delete it and go on with --resume.") from None
         return dict(found)
 
     def write(self, name: str, value: Any) -> None:

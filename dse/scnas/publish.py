@@ -18,7 +18,7 @@ from gatewright.dse.scnas.markdown import tables
 from gatewright.dse.scnas.plan import PLANS
 from gatewright.dse.scnas.record import read, write
 from gatewright.dse.scnas.result import Result
-from gatewright.hw.errors import GatewrightError
+from gatewright.hw.errors import BadInput, GatewrightError
 from gatewright.sw.stochastic.measure import publish
 
 DOCS = Path("docs")
@@ -68,6 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--plot", type=Path, help="draw the fronts of the full plan's result, or the quick one's without it", metavar="FILE.html"
     )
     options = parser.parse_args(arguments)
+    if not (page := options.docs / PAGE).is_file():
+        raise BadInput(f"{page} is not there: its tables are what is filled. Name the folder of the documentation with --docs.")
     results = read(options.docs / RECORD)
     for folder in options.runs:
         result = result_of(Run(folder))
@@ -75,6 +77,8 @@ def main(arguments: list[str] | None = None) -> int:
     write(results, options.docs / RECORD)
     results = read(options.docs / RECORD)  # the page says what the record says
     fill(results, options.docs / PAGE)
+    if options.plot and not results:
+        raise BadInput("There is no result to draw yet: name the folder of a finished run.")
     if options.plot:
         options.plot.write_text(picture(next(results[name] for name in reversed(PLANS) if name in results)))
     return 0

@@ -369,3 +369,11 @@ def test_other_commands_know_a_reproduction(command: str, capsys: Capture, monke
     Path("small.toml").write_text('[network]\nfamily = "vgg"\nwidths = [4]\noperators = ["int8"]\n[data]\ndataset = "digits"\n')
     assert main.main([*command.split(), "scnas-quick-1"]) == 2
     assert "runs/scnas-quick-1 is a run of `gatewright reproduce`" in capsys.readouterr().err
+
+
+def test_publishing_nothing_or_nowhere_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"scnas.md is not there: .* --docs"):
+        publish.main(["--docs", str(tmp_path)])
+    (tmp_path / "scnas.md").write_text("<!-- quick: begin -->\n<!-- quick: end -->\n<!-- full: begin -->\n<!-- full: end -->\n")
+    with pytest.raises(BadInput, match="no result to draw"):
+        publish.main(["--docs", str(tmp_path), "--plot", str(tmp_path / "plot.html")])
