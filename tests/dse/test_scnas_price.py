@@ -15,7 +15,7 @@ from gatewright.sw.models import Architecture, workload
 from gatewright.sw.schedule import schedule
 
 COSTS = Path(operators.__file__).parent.parent / "data" / "operators.json"
-PLAN = QUICK.replace(rows=(2, 4), cols=(4,))
+PLAN = QUICK.replace(rows=(2, 4), cols=(4,), images=1)
 SHORT, LONG = stochastic(8, source="sobol"), stochastic(32, source="sobol")
 
 

@@ -27,6 +27,7 @@ DIGESTS = {
     "rram.json": "bccfb9f13e6a15a6",
     "sky130.json": "2610282aa01d32f1",
     "sram_cacti7.json": "9b99e6d6a5d024e6",
+    "streams.json": "c6dff5cd1bb37005",
 }
 
 
