@@ -24,7 +24,7 @@ import torch
 from pydantic import Field
 
 from gatewright.dse.scnas.sum_errors import errors, rounded
-from gatewright.hw.config import Operator, stochastic
+from gatewright.hw.config import Adder, Coding, Operator, Source, stochastic
 from gatewright.hw.errors import BadInput
 from gatewright.hw.names import operator_named
 from gatewright.hw.noun import Noun
@@ -34,8 +34,10 @@ from gatewright.sim.operators.cost import OPERAND_BITS, TOOLS, measure_operator
 from gatewright.sim.operators.operands import drawn
 from gatewright.sim.technology import technology_named
 
-CODINGS, SOURCES, ADDERS = ("sign_magnitude", "bipolar"), ("sobol", "counter", "lfsr"), ("exact", "approximate", "mux", "or")
-SHARINGS = (None, 1)  # all lanes, none; two lanes that share err nearly as none
+CODINGS: tuple[Coding, ...] = ("sign_magnitude", "bipolar")
+SOURCES: tuple[Source, ...] = ("sobol", "counter", "lfsr")
+ADDERS: tuple[Adder, ...] = ("exact", "approximate", "mux", "or")
+SHARINGS = (None, 1)  # all lanes, none; two lanes that share are near-twins of none
 LENGTHS = {4: (4, 8, 16, 32), 8: (8, 16, 32, 64)}  # beyond these a product costs more than the exact one
 OTHERS = ("int8", "int4", "xnor")  # exact products, and those of one bit
 SHARED_BY = 16  # elements by an edge
@@ -85,7 +87,7 @@ def circuits() -> tuple[Operator, ...]:
     for coding, source, sharing, adder in product(CODINGS, SOURCES, SHARINGS, ADDERS):
         for bits, lengths in LENGTHS.items():
             if not (adder == "or" and coding == "bipolar"):
-                found += [stochastic(n, coding, source, bits, sharing=sharing, adder=adder) for n in lengths]  # type: ignore[arg-type]
+                found += [stochastic(n, coding, source, bits, sharing=sharing, adder=adder) for n in lengths]
     return tuple(found)
 
 

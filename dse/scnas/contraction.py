@@ -203,5 +203,14 @@ def _operator(values: Mapping[str, str | int]) -> Operator | None:
 
 def stream(values: Mapping[str, str | int]) -> Operator:
     """The circuit of a combination. Raises BadInput where it breaks a rule of the hardware."""
-    length, bits, coding, source, sharing, adder = (values[name] for name in CIRCUIT if name != "multiplier")
-    return stochastic(int(length), coding, source, int(bits), sharing=int(sharing), adder=adder)  # type: ignore[arg-type]
+    bits = int(values["bits"])
+    return stochastic(8).replace(
+        stream_length=int(values["length"]),
+        weight_bits=bits,
+        activation_bits=bits,
+        activation_signed=values["coding"] == "bipolar",
+        coding=values["coding"],
+        source=values["source"],
+        sharing=int(values["sharing"]),
+        adder=values["adder"],
+    )

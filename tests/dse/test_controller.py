@@ -280,9 +280,9 @@ def test_a_reward_of_ones_own() -> None:
         ({"decay": 1.0}, "decay lies in"),
     ],
 )
-def test_what_cannot_be_is_refused(wrong: dict[str, float], message: str) -> None:
+def test_what_cannot_be_is_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(BadInput, match=message):
-        ControllerSampler(**({"seed": 0} | wrong))  # type: ignore[arg-type]
+        ControllerSampler(**({"seed": 0} | wrong))
 
 
 # Tokens

@@ -9,7 +9,7 @@ from gatewright.dse.cost import CostModel
 from gatewright.dse.mapper import Mapper
 from gatewright.dse.scnas.plan import QUICK
 from gatewright.dse.scnas.price import bill, grids, pricing
-from gatewright.hw.config import AcceleratorConfig, Operator, floating, integer, stochastic
+from gatewright.hw.config import AcceleratorConfig, NumberFormat, Operator, floating, integer, stochastic
 from gatewright.sim import operators
 from gatewright.sw.models import Architecture, workload
 from gatewright.sw.schedule import schedule
@@ -68,9 +68,9 @@ def test_a_grid_has_what_its_network_asks_for_and_no_more() -> None:
 
 
 @pytest.mark.parametrize(("number_format", "wider"), [("fp32", 4.0), ("fp16", 2.0)])
-def test_floating_point_by_hand(mapper: Mapper, number_format: str, wider: float) -> None:
+def test_floating_point_by_hand(mapper: Mapper, number_format: NumberFormat, wider: float) -> None:
     work = workload(network(integer(8)))
-    found, base = (bill(network(o), PLAN, pricing(PLAN)) for o in (floating(number_format), integer(8)))  # type: ignore[arg-type]
+    found, base = (bill(network(o), PLAN, pricing(PLAN)) for o in (floating(number_format), integer(8)))
     (unit,) = (c for c in json.loads(COSTS.read_text())["costs"] if (c["operator"], c["technology"]) == (number_format, "ihp130"))
     products = 8 * 1 * 9 * 64 + 16 * 8 * 25 * 16 + 10 * 16 * 4
     assert found.config is None
