@@ -15,7 +15,7 @@ from gatewright.sw.float_network import FloatNetwork, float_accuracy
 from gatewright.sw.models import Architecture, network
 from gatewright.sw.modules import QuantisedNetwork
 from gatewright.sw.supernet import Span, inherit_float, train_super
-from gatewright.sw.train import SETTLING, settle
+from gatewright.sw.train import SETTLING, load_parameters, settle
 
 __all__ = ["FloatNetwork", "converted", "float_accuracy", "load", "save", "train_float"]
 
@@ -52,7 +52,7 @@ def converted(trained: FloatNetwork, architecture: Architecture, dataset: Datase
     if architecture != wanted:
         raise BadInput(f"Weights move between networks that differ in operators alone; {mine.name} and {architecture.name} differ in more.")
     model = network(architecture)
-    model.load_state_dict({name: value for name, value in trained.state_dict().items() if "running" not in name}, strict=False)
+    load_parameters(model, dict(trained.named_parameters()))
     codes = encode(architecture.operators[0], dataset.train.images[:settled], dataset.maximum)
     settle(model, torch.from_numpy(codes), 256)
     return model

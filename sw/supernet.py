@@ -30,7 +30,7 @@ from gatewright.sw.layers import Workload
 from gatewright.sw.models import Architecture, network, workload
 from gatewright.sw.modules import QuantisedNetwork
 from gatewright.sw.surrogate import Surrogate
-from gatewright.sw.train import check_fit, deterministic, device_named, predict, rate, settle
+from gatewright.sw.train import check_fit, deterministic, device_named, load_parameters, predict, rate, settle
 
 SPAN = "span"  # key of a file's record
 BATCH = 256  # images whose statistics are taken at once
@@ -219,7 +219,7 @@ def sampled(split: Split, images: int | None) -> Split:
 def inherit(shared: SuperNetwork, architecture: Architecture, dataset: Dataset, settled: int) -> QuantisedNetwork:
     """A network of the span with the shared weights, in exact arithmetic; its statistics are those of `settled` training images."""
     model = network(architecture)
-    model.load_state_dict(shared.sliced(architecture), strict=False)
+    load_parameters(model, shared.sliced(architecture))
     settle(model, torch.from_numpy(encode(architecture.operators[0], dataset.train.images[:settled], dataset.maximum)), BATCH)
     return model
 
@@ -228,7 +228,7 @@ def inherit(shared: SuperNetwork, architecture: Architecture, dataset: Dataset, 
 def inherit_float(shared: SuperNetwork, architecture: Architecture, dataset: Dataset, settled: int) -> FloatNetwork:
     """The same in floating point."""
     model = FloatNetwork(architecture)
-    model.load_state_dict(shared.sliced(architecture), strict=False)
+    load_parameters(model, shared.sliced(architecture))
     settle(model, scaled(dataset.train.images[:settled], dataset.maximum), BATCH)
     return model
 

@@ -150,6 +150,12 @@ def _moments(position: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
     return moments
 
 
+def load_parameters(model: QuantisedNetwork | FloatNetwork, parameters: Mapping[str, Tensor]) -> None:
+    """Copy into a network all of its parameters, by their names; its statistics stay. RuntimeError: a name is missing or unknown."""
+    statistics = {name: value for name, value in model.state_dict().items() if name.rpartition(".")[2].startswith("running_")}
+    model.load_state_dict(statistics | dict(parameters))
+
+
 @torch.no_grad()
 def settle(model: QuantisedNetwork | FloatNetwork, codes: Tensor, batch: int) -> None:
     """Make the remembered statistics the averages over `codes` with the weights as they are; leaves evaluation mode on."""

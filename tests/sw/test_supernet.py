@@ -1,6 +1,7 @@
 """Super-networks: what is taken out is a slice of what is shared; training with linear operators is exact; estimates are the integers'."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,22 @@ def test_slices_are_the_first_channels_and_the_middle_of_kernels_and_what_each_s
     assert torch.equal(conv1.beta, second.beta[:6])
     assert torch.equal(fc.beta, last.beta)
     assert fc.weight.data_ptr() != last.weight.data_ptr()
+
+
+@pytest.mark.parametrize(("take_out", "operators"), [(inherit, (EIGHT,)), (inherit_float, (floating("fp32"),))], ids=["integers", "floats"])
+def test_what_is_taken_out_has_every_parameter_and_no_other(
+    take_out: Callable[..., object], operators: tuple[Operator, ...], data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, a = shared(), architecture(operators)
+    parts = whole.sliced(a)
+    assert len(parts) == 9
+    for name in parts:
+        monkeypatch.setattr(whole, "sliced", lambda _, missing=name: {other: part for other, part in parts.items() if other != missing})
+        with pytest.raises(RuntimeError, match=rf"Missing key.*{name}"):
+            take_out(whole, a, data, 32)
+    monkeypatch.setattr(whole, "sliced", lambda _: parts | {"layers.3.weight": parts["layers.2.weight"]})
+    with pytest.raises(RuntimeError, match=r"Unexpected key.*layers\.3\.weight"):
+        take_out(whole, a, data, 32)
 
 
 @pytest.mark.parametrize("operators", [(EIGHT, FOUR, EIGHT), (integer(4, signed=True), xnor(), integer(8))], ids=["int", "xnor"])
