@@ -38,6 +38,7 @@ class State:
     """What is learned from the first `generations`. decisions: None for a parameter that had several distributions.
 
     baseline, spread: moving averages of rewards and of their squared distance from the baseline. missing: trials that still ran.
+    best: the trials to imitate, the best first.
     """
 
     policy: Policy
@@ -47,6 +48,7 @@ class State:
     baseline: float | None = None
     spread: float = 0.0
     missing: frozenset[int] = frozenset()
+    best: tuple[FrozenTrial, ...] = ()
 
 
 class ControllerSampler(BaseSampler):
@@ -62,6 +64,8 @@ class ControllerSampler(BaseSampler):
     Failed trials teach nothing.
     generation: trials from which one step is learned. hidden: units of the LSTM. decay: of the moving averages, of one generation.
     entropy: weight of the entropy bonus, in nats, against rewards scaled to a deviation of one. bins: tokens of a number, at most.
+    imitation: weight of the likelihood of the best `kept` different trials so far (priority queue training, Abolafia et al., arXiv
+    1801.03526), for searches of a few hundred trials; 0 is plain REINFORCE, which finds more in the long run.
     """
 
     def __init__(
@@ -75,18 +79,21 @@ class ControllerSampler(BaseSampler):
         decay: float = 0.8,
         entropy: float = 0.2,
         bins: int = 16,
+        imitation: float = 0.0,
+        kept: int = 16,
     ) -> None:
-        least = {"seed": (seed, 0), "generation": (generation, 1), "hidden": (hidden, 1), "bins": (bins, 2)}
+        least = {"seed": (seed, 0), "generation": (generation, 1), "hidden": (hidden, 1), "bins": (bins, 2), "kept": (kept, 1)}
         for name, (value, bound) in least.items():
             if value < bound:
                 raise BadInput(f"ControllerSampler: {name} must be at least {bound}; got {value}.")
-        if not (learning_rate >= 0 and entropy >= 0 and 0 <= decay < 1):
+        if not (learning_rate >= 0 and entropy >= 0 and imitation >= 0 and 0 <= decay < 1):
             raise BadInput(
-                "ControllerSampler: learning_rate and entropy must not be negative, and decay lies in [0, 1); "
-                f"got {learning_rate}, {entropy} and {decay}."
+                "ControllerSampler: learning_rate, entropy and imitation must not be negative, and decay lies in [0, 1); "
+                f"got {learning_rate}, {entropy}, {imitation} and {decay}."
             )
         self.seed, self.reward, self.generation, self.bins = seed, reward, generation, bins
         self.hidden, self.learning_rate, self.decay, self.entropy = hidden, learning_rate, decay, entropy
+        self.imitation, self.kept = imitation, kept
         self._forget()
 
     def _forget(self) -> None:
@@ -147,9 +154,15 @@ class ControllerSampler(BaseSampler):
         taught = [(trial, reward) for trial, reward in zip(told, rewards, strict=True) if reward is not None]
         decisions = {name: decision for name, decision in after.decisions.items() if decision is not None}
         policy = before.policy.deciding({name: decision.count for name, decision in decisions.items()})
+        if self.imitation:
+            after = replace(after, best=self._best(study, (*before.best, *(trial for trial, _ in taught)), after.ranking))
         if not taught or not decisions:
             return replace(after, policy=policy)
-        tokens = [[decisions[name].token(t.params[name]) if name in t.params else ABSENT for name in policy.counts] for t, _ in taught]
+
+        def tokens(trials: Sequence[FrozenTrial]) -> torch.Tensor:
+            names = policy.counts
+            return torch.tensor([[decisions[n].token(t.params[n]) if n in t.params else ABSENT for n in names] for t in trials])
+
         given = np.array([reward for _, reward in taught])
         baseline = float(given.mean()) if before.baseline is None else before.baseline
         excess = given - baseline
@@ -158,10 +171,18 @@ class ControllerSampler(BaseSampler):
         advantages = torch.tensor(excess / math.sqrt(spread) if spread > 0 else excess, dtype=torch.float32)
         return replace(
             after,
-            policy=policy.learn(torch.tensor(tokens), advantages, self.learning_rate, self.entropy),
+            policy=policy.learn(
+                tokens([trial for trial, _ in taught]), advantages, self.learning_rate, self.entropy, tokens(after.best), self.imitation
+            ),
             baseline=keep * baseline + (1 - keep) * float(given.mean()),
             spread=spread,
         )
+
+    def _best(self, study: Study, trials: Sequence[FrozenTrial], ranking: Ranking) -> tuple[FrozenTrial, ...]:
+        """The best of some trials with different parameters, the earlier of equals first."""
+        different = {tuple(sorted(trial.params.items())): trial for trial in reversed(trials)}.values()
+        rewards = {trial.number: self._reward(study, trial, ranking) or 0.0 for trial in different}
+        return tuple(sorted(different, key=lambda trial: (-rewards[trial.number], trial.number))[: self.kept])
 
     def _joined(self, decisions: dict[str, Decision | None], trials: Sequence[FrozenTrial]) -> dict[str, Decision | None]:
         """With the decisions of some more trials."""

@@ -95,15 +95,27 @@ class Policy:
         outside = torch.arange(logits.shape[2]) >= counts[:, None]
         return logits.masked_fill(outside, NEVER).log_softmax(dim=2)
 
-    def learn(self, tokens: torch.Tensor, advantages: torch.Tensor, rate: float, entropy: float) -> "Policy":
-        """One step of Adam along the policy gradient of a generation. tokens: [B, T]. advantages: [B], of rewards over the baseline."""
+    def learn(
+        self,
+        tokens: torch.Tensor,
+        advantages: torch.Tensor,
+        rate: float,
+        entropy: float,
+        best: torch.Tensor | None = None,
+        imitation: float = 0.0,
+    ) -> "Policy":
+        """One step of Adam along the policy gradient of a generation, and towards the best so far.
+
+        tokens: [B, T]. advantages: [B], of rewards over the baseline. best: [N, T], whose mean logarithm of probability counts `imitation`
+        times.
+        """
         with one_thread():
             weights = {name: tensor.clone().requires_grad_() for name, tensor in self.weights.items()}
             logs = self.log_probabilities(tokens, weights)
-            made = tokens != ABSENT
-            chosen = (logs.gather(2, tokens.clamp(min=0)[..., None])[..., 0] * made).sum(dim=1)
-            unsure = (-(logs.exp() * logs).sum(dim=2) * made).sum(dim=1)
-            loss = -(advantages * chosen + entropy * unsure).mean()
+            unsure = (-(logs.exp() * logs).sum(dim=2) * (tokens != ABSENT)).sum(dim=1)
+            loss = -(advantages * _chosen(logs, tokens) + entropy * unsure).mean()
+            if best is not None and imitation:
+                loss = loss - imitation * _chosen(self.log_probabilities(best, weights), best).mean()
             gradients = dict(zip(weights, torch.autograd.grad(loss, list(weights.values())), strict=True))
             steps = self.steps + 1
             means, squares, moved = {}, {}, {}
@@ -113,6 +125,11 @@ class Policy:
                 step = means[name] / (1 - FIRST**steps) / ((squares[name] / (1 - SECOND**steps)).sqrt() + TINY)
                 moved[name] = self.weights[name] - rate * step
         return replace(self, weights=moved, means=means, squares=squares, steps=steps)
+
+
+def _chosen(logs: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """[B]: the logarithm of the probability of all tokens [B, T] of a trial, of those [B, T, K] of every token."""
+    return (logs.gather(2, tokens.clamp(min=0)[..., None])[..., 0] * (tokens != ABSENT)).sum(dim=1)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from gatewright.sw.models import Architecture
 SCNAS, SEQUENTIAL, PURE = "scnas", "sequential", "pure"
 MAIN = (SCNAS, "tpe", "int8", "int4", "fp32", "fp16")  # what the claims are about, and streams by the other sampler that learns
 STARTUP = 20  # points that TPE draws at random first
-QUICKLY: dict[str, Any] = {"learning_rate": 0.02, "generation": 4, "entropy": 0.4}  # for searches of a few hundred points
+QUICKLY: dict[str, Any] = {"learning_rate": 0.02, "generation": 4, "entropy": 0.4, "imitation": 1.0}  # for searches of a few hundred points
 
 
 class Method(Noun):
