@@ -4,6 +4,7 @@ import copy
 import math
 import pickle
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def value(params: dict[str, Any]) -> float:
 
 
 def sampler() -> ControllerSampler:
-    return ControllerSampler(5, generation=6, hidden=16, learning_rate=0.05)
+    return ControllerSampler(5, generation=6, hidden=16, learning_rate=0.05, imitation=0.5, kept=4)
 
 
 def one_by_one(trials: int) -> Study:
@@ -137,6 +138,7 @@ def same(first: State, second: State) -> bool:
         first.policy.counts == second.policy.counts
         and all(torch.equal(tensor, second.policy.weights[name]) for name, tensor in first.policy.weights.items())
         and (first.baseline, first.spread, first.ranking) == (second.baseline, second.spread, second.ranking)
+        and [trial.params for trial in first.best] == [trial.params for trial in second.best]
     )
 
 
@@ -410,6 +412,36 @@ def test_steps_are_adams() -> None:
         adam.step()
     for name, tensor in policy.weights.items():
         torch.testing.assert_close(tensor, weights[name].detach(), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("imitation", [0.0, 0.7])
+def test_steps_go_towards_the_best_too(imitation: float) -> None:
+    """Beside a step of torch.optim.Adam on the sum of both losses, of decisions that depend on each other."""
+    policy, tokens, best = untrained(), torch.tensor([[0, 1, 2], [2, 0, ABSENT]]), torch.tensor([[1, 1, 3], [0, ABSENT, 0], [2, 1, 1]])
+    policy = replace(policy, means={n: torch.zeros_like(t) for n, t in policy.means.items()}, steps=0)
+    policy = replace(policy, squares=policy.means)
+    weights = {name: tensor.clone().requires_grad_() for name, tensor in policy.weights.items()}
+    logs, top = policy.log_probabilities(tokens, weights), policy.log_probabilities(best, weights)
+    learned = 0.4 * (logs[0, 0, 0] + logs[0, 1, 1] + logs[0, 2, 2]) - 0.9 * (logs[1, 0, 2] + logs[1, 1, 0])
+    likely = (top[0, 0, 1] + top[0, 1, 1] + top[0, 2, 3]) + (top[1, 0, 0] + top[1, 2, 0]) + (top[2, 0, 2] + top[2, 1, 1] + top[2, 2, 1])
+    adam = torch.optim.Adam(weights.values(), lr=0.03)
+    (-learned / 2 - imitation * likely / 3).backward()
+    adam.step()
+    moved = policy.learn(tokens, torch.tensor([0.4, -0.9]), 0.03, 0.0, best, imitation)
+    for name, tensor in moved.weights.items():
+        torch.testing.assert_close(tensor, weights[name].detach(), atol=1e-5, rtol=1e-4)
+
+
+def test_the_best_different_trials_are_imitated() -> None:
+    space: dict[str, BaseDistribution] = {name: SPACE[name] for name in ("kind", "share")}
+    study = optuna.create_study(sampler=sampler())
+    for _ in range(60):
+        trial = study.ask(space)
+        study.tell(trial, value(trial.params))
+    values = {tuple(sorted(trial.params.items())): trial.values[0] for trial in study.trials}
+    assert 4 < len(values) < 60  # some were drawn twice
+    best = [tuple(sorted(trial.params.items())) for trial in learned(study, 60).best]
+    assert best == sorted(values, key=lambda params: values[params])[:4]
 
 
 def test_new_decisions_leave_the_others_as_they_were() -> None:
