@@ -6,12 +6,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialised
 from torch import Tensor
+from torch.optim import Optimizer
 
 from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
@@ -149,6 +150,30 @@ def load_position(path: Path) -> tuple[Trained, dict[str, Tensor]]:
     except (KeyError, RuntimeError, json.JSONDecodeError) as error:
         raise BadInput(f"{path}: not a network that Gatewright trained ({error}).") from None
     return Trained(architecture=architecture, recipe=recipe, dataset=dataset, network=model, history=history), position
+
+
+def check_same(path: Path, wanted: Mapping[str, Any], there: Mapping[str, Any]) -> None:
+    """Raises BadInput that names the first thing by which the training of a file is another than the wanted one."""
+    for name in wanted:
+        if wanted[name] != there[name]:
+            raise BadInput(
+                f"{path} is of a training with another {name}: {there[name]}; this one has {wanted[name]}. Give it a file of its own."
+            )
+
+
+def moments(optimiser: Optimizer) -> dict[str, Tensor]:
+    """An optimiser's tensors, named by parameter: a part of a training's position."""
+    return {f"optimiser.{i}.{name}": tensor for i, state in optimiser.state_dict()["state"].items() for name, tensor in state.items()}
+
+
+def set_moments(optimiser: Optimizer, position: Mapping[str, Tensor]) -> None:
+    """Give an optimiser the tensors of a position, on the devices of its parameters."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in position.items():
+        if key.startswith("optimiser."):
+            _, i, name = key.split(".")
+            state.setdefault(int(i), {})[name] = tensor
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
 
 
 def _digest(record: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:

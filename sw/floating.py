@@ -14,7 +14,8 @@ from gatewright.sw.data import Dataset, encode
 from gatewright.sw.float_network import FloatNetwork, float_accuracy
 from gatewright.sw.models import Architecture, network
 from gatewright.sw.modules import QuantisedNetwork
-from gatewright.sw.supernet import Span, inherit_float, train_super
+from gatewright.sw.super_training import train_super
+from gatewright.sw.supernet import Span, inherit_float
 from gatewright.sw.train import SETTLING, load_parameters, settle
 
 __all__ = ["FloatNetwork", "converted", "float_accuracy", "load", "save", "train_float"]
@@ -23,11 +24,16 @@ ARCHITECTURE = "float_architecture"  # key of a file's record
 
 
 def train_float(
-    architecture: Architecture, dataset: Dataset, recipe: Recipe, progress: Callable[[int, float], None] | None = None
+    architecture: Architecture,
+    dataset: Dataset,
+    recipe: Recipe,
+    progress: Callable[[int, float], None] | None = None,
+    part: Path | None = None,
 ) -> FloatNetwork:
     """Train a vgg of floating-point operators in fp32, as `train` trains circuits: same optimiser, rates, draws and normalisation.
 
-    Its statistics are then those of training images. progress: told each epoch's number, from 1, and its mean loss.
+    Its statistics are then those of training images. progress: told each epoch's number, from 1, and its mean loss. part: a file from
+    which it goes on, as in `train_super`.
     """
     a = architecture
     FloatNetwork(a)  # refuses what is not floating-point
@@ -35,7 +41,7 @@ def train_float(
         **{name: getattr(a, name) for name in ("channels", "height", "width", "classes", "widths", "pool_after")},
         kernels=tuple(kernel for _, kernel, *_ in a.convolutions),
     )
-    shared = train_super(span, lambda _: a, dataset, recipe, progress=progress, drawn=0)
+    shared = train_super(span, lambda _: a, dataset, recipe, progress=progress, drawn=0, part=part)
     return inherit_float(shared, a, dataset, SETTLING)
 
 

@@ -8,13 +8,10 @@ is a network like any other, in exact arithmetic.
 """
 
 import math
-import random
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -22,15 +19,14 @@ from torch.func import functional_call
 from gatewright.hw.config import Operator
 from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
-from gatewright.sw.augment import augment
-from gatewright.sw.checkpoint import Recipe, read, write
-from gatewright.sw.data import Dataset, Split, encode, stratified
+from gatewright.sw.checkpoint import read, write
+from gatewright.sw.data import Dataset, encode
 from gatewright.sw.float_network import FloatNetwork, float_accuracy, scaled
 from gatewright.sw.layers import Workload
 from gatewright.sw.models import Architecture, network, workload
 from gatewright.sw.modules import QuantisedNetwork
 from gatewright.sw.surrogate import Surrogate
-from gatewright.sw.train import check_fit, deterministic, device_named, load_parameters, predict, rate, settle
+from gatewright.sw.train import load_parameters, predict, settle
 
 SPAN = "span"  # key of a file's record
 BATCH = 256  # images whose statistics are taken at once
@@ -155,64 +151,6 @@ def is_float(architecture: Architecture) -> bool:
 def coded(operator: Operator, images: Tensor) -> Tensor:
     """Images from 0 to 1 as `data.encode` codes them."""
     return torch.floor(images * operator.activation_range[1] + 0.5)
-
-
-def train_super(
-    span: Span,
-    draw: Callable[[random.Random], Architecture],
-    dataset: Dataset,
-    recipe: Recipe,
-    sample: int | None = None,
-    progress: Callable[[int, float], None] | None = None,
-    drawn: int = 2,
-) -> SuperNetwork:
-    """Train all networks of a span together on `sample` training images (None: all). Same arguments, same weights, on one machine's CPU.
-
-    In each step the gradients of `drawn` networks and of the first of them at the span's widths and kernels are added, all of the same
-    images (the sandwich rule without its least network; Yu and Huang, arXiv 1903.05134). The greatest one learns the labels; the others
-    also, with equal weight, what it makes of the images. progress: told the number of each epoch, from 1, and its mean loss.
-    """
-    device, chance = device_named(recipe.device), random.Random(recipe.seed)
-    check_fit(span.greatest(draw(random.Random(recipe.seed))), dataset)
-    generator = torch.Generator().manual_seed(recipe.seed)
-    shared = SuperNetwork(span, recipe.seed).to(device)
-    shared.noise = torch.Generator(device).manual_seed(recipe.seed)
-    part = sampled(dataset.train, sample)
-    images, labels = scaled(part.images, dataset.maximum), torch.from_numpy(part.labels)
-    batches, step = math.ceil(len(labels) / recipe.batch), 0
-    optimiser = torch.optim.Adam(shared.parameters(), lr=recipe.learning_rate)
-    for epoch in range(recipe.epochs):
-        total = 0.0
-        with deterministic(recipe.threads, device):
-            for chosen in torch.randperm(len(labels), generator=generator).tensor_split(batches):
-                for group in optimiser.param_groups:
-                    group["lr"] = rate(recipe, step, batches)
-                x = images[chosen]
-                if recipe.margin or recipe.mirror:
-                    x = augment(x, recipe.margin, recipe.mirror, generator)
-                x, y = x.to(device).contiguous(memory_format=torch.channels_last), labels[chosen].to(device)
-                optimiser.zero_grad()
-                paths, taught = [draw(chance) for _ in range(max(1, drawn))], None
-                for path in (span.greatest(paths[0]), *paths[:drawn]):
-                    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-                        logits = shared(x, path).float()
-                    loss = F.cross_entropy(logits, y)
-                    total += loss.item() * len(chosen) / len(labels) / (drawn + 1)
-                    (loss if taught is None else (loss + F.cross_entropy(logits, taught)) / 2).backward()
-                    taught = logits.detach().softmax(dim=1) if taught is None else taught
-                optimiser.step()
-                step += 1
-        if progress:
-            progress(epoch + 1, total)
-    shared.noise = None
-    return shared.cpu()
-
-
-def sampled(split: Split, images: int | None) -> Split:
-    """So many images of a split, with the classes in proportion; None, or as many as there are: all."""
-    if images is None or images >= len(split):
-        return split
-    return split.take(stratified(split.labels, (images,))[0])
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gatewright.hw.errors import BadInput, Missing
 from gatewright.sw.augment import augment
-from gatewright.sw.checkpoint import Epoch, Recipe, Trained, load_position
+from gatewright.sw.checkpoint import Epoch, Recipe, Trained, check_same, load_position, moments, set_moments
 from gatewright.sw.data import Dataset, encode
 from gatewright.sw.float_network import FloatNetwork
 from gatewright.sw.models import Architecture, integers, network
@@ -112,23 +112,19 @@ class Training:
     @property
     def position(self) -> dict[str, Tensor]:
         """Everything but the network that the next epoch depends on. The learning rate follows from the epochs done."""
-        moments = self.optimiser.state_dict()["state"]
-        known = {f"optimiser.{i}.{name}": tensor for i, state in moments.items() for name, tensor in state.items()}
         seconds = torch.tensor(self.seconds, dtype=torch.float64)
-        return {"generator": self.generator.get_state(), "seconds": seconds} | known
+        return {"generator": self.generator.get_state(), "seconds": seconds} | moments(self.optimiser)
 
     def go_on(self, path: Path) -> None:
         """Go on from a file that `save` wrote, to the same end as without a stop. Raises BadInput for another training's file."""
         found, position = load_position(path)
-        mine = (self.architecture, self.recipe, self.dataset.name)
-        for name, wanted, there in zip(("network", "recipe", "data"), mine, (found.architecture, found.recipe, found.dataset), strict=True):
-            if wanted != there:
-                raise BadInput(f"{path} is of a training with another {name}: {there}; this one has {wanted}. Give it a file of its own.")
+        wanted = {"network": self.architecture, "recipe": self.recipe, "data": self.dataset.name}
+        check_same(path, wanted, {"network": found.architecture, "recipe": found.recipe, "data": found.dataset})
         if "generator" not in position:
             raise BadInput(f"{path} holds a trained network without the state that training goes on from.")
         self.model.load_state_dict(found.network.state_dict())
         self.generator.set_state(position["generator"])
-        self.optimiser.load_state_dict({"state": _moments(position), "param_groups": self.optimiser.state_dict()["param_groups"]})
+        set_moments(self.optimiser, position)
         self.history, self.seconds = found.history, position["seconds"].item()
 
 
@@ -138,16 +134,6 @@ def rate(recipe: Recipe, step: int, batches: int) -> float:
     if step < rising:
         return recipe.learning_rate * (step + 1) / rising
     return recipe.learning_rate * (1 + math.cos(math.pi * (step - rising) / (total - rising))) / 2
-
-
-def _moments(position: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
-    """The optimiser's tensors by parameter and name."""
-    moments: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in position.items():
-        if key.startswith("optimiser."):
-            _, i, name = key.split(".")
-            moments.setdefault(int(i), {})[name] = tensor
-    return moments
 
 
 def load_parameters(model: QuantisedNetwork | FloatNetwork, parameters: Mapping[str, Tensor]) -> None:

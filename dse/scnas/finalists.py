@@ -70,12 +70,14 @@ def finalists(plan: Plan, searches: list[Search], fixed: Architecture) -> list[F
 def fit(finalist: Finalist, plan: Plan, source: Source, folder: Path) -> None:
     """Train what a finalist needs, into its file, from where an interrupted run stands. Runs in a worker."""
     path, images = finalist.file(plan, folder), source.load()
+    part = path.with_suffix(".part")
     if path.is_file():
         return
     if finalist.trained_as.operators[0].kind == "float":
-        fp.save(fp.train_float(finalist.trained_as, images, plan.final), path)
+        fp.save(fp.train_float(finalist.trained_as, images, plan.final, part=part), path)
+        part.unlink()
         return
-    training, part = Training(finalist.trained_as, images, plan.final), path.with_suffix(".part")
+    training = Training(finalist.trained_as, images, plan.final)
     if part.is_file():
         training.go_on(part)
     while training.left:

@@ -1,9 +1,11 @@
 """A reproduction of SC-NAS in its run folder: super-network, searches, designs, proofs, claims; each is kept as it is finished."""
 
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, as_completed, wait
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
 
 from gatewright import __version__
 from gatewright.dse.evaluate import Source
@@ -14,10 +16,11 @@ from gatewright.dse.scnas.comparison import claims, rivals, winner
 from gatewright.dse.scnas.finalists import assess, file_of, finalists, fit
 from gatewright.dse.scnas.gates import prove
 from gatewright.dse.scnas.methods import Method, sequential, together
+from gatewright.dse.scnas.part import drawn
 from gatewright.dse.scnas.plan import Plan
 from gatewright.dse.scnas.result import Design, Result, Search
 from gatewright.dse.scnas.search import budget, search
-from gatewright.dse.scnas.shared import share
+from gatewright.dse.scnas.shared import PART, epochs, share
 from gatewright.hw.errors import BadInput
 from gatewright.sim import tools
 from gatewright.sw.models import Architecture
@@ -25,6 +28,8 @@ from gatewright.sw.reference import LABELS
 
 SEARCHES, DESIGNS, SECONDS = "searches", "designs", "seconds.json"
 HASH = 12  # hexadecimal digits in the names of files
+LOOK = 1.0  # seconds between two looks at how far a phase is
+Job = TypeVar("Job")
 
 
 class Reproduction:
@@ -79,14 +84,16 @@ class Reproduction:
 
     def _share(self, pool: Executor) -> None:
         """The super-network's weights."""
-        self.listener.phase("Training the super-network", 1)
-        pool.submit(share, self.plan, self.source, self.shared).result()
-        self.listener.advance()
+        self.listener.phase("Training the super-network", self.plan.shared.epochs)
+        job = pool.submit(share, self.plan, self.source, self.shared)
+        for ended in followed([job], lambda: epochs(self.plan, self.shared), self.listener):
+            ended.result()
+        self.shared.with_suffix(PART).unlink(missing_ok=True)
 
     def _search(self, pool: Executor) -> list[Search]:
         """Every search: those that need no other's result side by side, then circuits for the network that floating point likes best."""
         methods = together(self.plan, self.fixed)
-        self.listener.phase("Searching", len(methods) + 1)
+        self.listener.phase("Searching", (len(methods) + 1) * self.plan.points)
         found = self._searched(pool, {method: budget(self.plan, self.fixed, method) for method in methods})
         check(found)
         last = sequential(most_accurate(found))
@@ -94,17 +101,21 @@ class Reproduction:
 
     def _searched(self, pool: Executor, limits: dict[Method, float]) -> list[Search]:
         """Searches with their budgets; what is in the folder is read."""
-        kept, jobs = Run(self.folder / SEARCHES), {}
-        names = {method: f"{method.name}-{self.hash}.json" for method in limits}
-        for method, limit in limits.items():
-            if (kept / names[method]).exists():
-                self.listener.advance()
-            else:
-                jobs[pool.submit(search, method, self.plan, limit, self.shared, self.source)] = names[method]
-        for job in as_completed(jobs):
-            kept.write(jobs[job], job.result().model_dump(mode="json"))
-            self.listener.advance()
-        return [Search(**kept.read(name)) for name in names.values()]
+        folder, jobs = self.folder / SEARCHES, dict[Future[Search], Path]()
+        files = {method: folder / f"{method.name}-{self.hash}.json" for method in limits}
+        for method, file in files.items():
+            if not file.is_file():
+                job = pool.submit(search, method, self.plan, limits[method], self.shared, self.source, file.with_suffix(PART))
+                jobs[job] = file
+
+        def points() -> int:
+            return sum(self.plan.points if file.is_file() else drawn(file.with_suffix(PART)) for file in files.values())
+
+        for job in followed(jobs, points, self.listener):
+            Run(folder).write(jobs[job].name, job.result().model_dump(mode="json"))
+        for file in files.values():
+            file.with_suffix(PART).unlink(missing_ok=True)
+        return [Search(**Run(folder).read(file.name)) for file in files.values()]
 
     def _designs(self, pool: Executor, searches: Sequence[Search]) -> list[Design]:
         """The finalists, each network trained once, whoever found it."""
@@ -133,6 +144,20 @@ class Reproduction:
             designs[jobs[job]] = job.result()
             self.listener.advance()
         return designs
+
+
+def followed(jobs: Iterable[Future[Job]], done: Callable[[], int], listener: Listener) -> Iterator[Future[Job]]:
+    """Jobs as they end. Meanwhile a listener hears how many steps are done, as `done` says."""
+    left, shown = set(jobs), 0
+    while True:
+        known = max(shown, done())
+        for _ in range(shown, known):
+            listener.advance()
+        shown = known
+        if not left:
+            return
+        ended, left = wait(left, timeout=LOOK, return_when=FIRST_COMPLETED)
+        yield from ended
 
 
 def check(searches: Sequence[Search]) -> None:

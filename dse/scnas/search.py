@@ -2,13 +2,13 @@
 
 import hashlib
 import math
-import time
 from pathlib import Path
 
 import optuna
 
 from gatewright.dse.evaluate import Outcome, Source
 from gatewright.dse.scnas.methods import Method, sampler
+from gatewright.dse.scnas.part import Part
 from gatewright.dse.scnas.plan import Plan
 from gatewright.dse.scnas.price import bill, pricing
 from gatewright.dse.scnas.result import Point, Search
@@ -26,10 +26,10 @@ def budget(plan: Plan, fixed: Architecture, method: Method) -> float:
     Of its energy in floating point where the method's networks are: the budget lets in the same networks.
     """
     own = fixed.replace(operators=tuple(operator_named(name) for name in method.operators)) if method.kind == "float" else fixed
-    priced = bill(own, plan, pricing(plan))
-    if priced.metrics is None:
-        raise BadInput(f"The reference network {fixed.name} cannot be built: {priced.rule} Choose other widths or grids in the plan.")
-    return plan.budget * priced.metrics.energy_pj
+    found = bill(own, plan, pricing(plan))
+    if found.metrics is None:
+        raise BadInput(f"The reference network {fixed.name} cannot be built: {found.rule} Choose other widths or grids in the plan.")
+    return plan.budget * found.metrics.energy_pj
 
 
 def reward(energy_pj: float, limit_pj: float, accuracy: float | None, halving: float) -> float:
@@ -39,12 +39,12 @@ def reward(energy_pj: float, limit_pj: float, accuracy: float | None, halving: f
     return accuracy - halving * math.log2(energy_pj / limit_pj)
 
 
-def search(method: Method, plan: Plan, limit_pj: float, shared: Path, source: Source) -> Search:
-    """Draw points until enough are scored. The same arguments give the same points. Runs in a worker.
+def search(method: Method, plan: Plan, limit_pj: float, shared: Path, source: Source, file: Path) -> Search:
+    """Draw points until enough are scored. The same arguments give the same points, whether or not interrupted. Runs in a worker.
 
-    limit_pj: the budget. shared: the super-network's file.
+    limit_pj: the budget. shared: the super-network's file. file: where the search stands (`Part`).
     """
-    started, images, weights = time.perf_counter(), source.load(), load(shared)
+    part, images, weights = Part(file), source.load(), load(shared)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(direction="maximize", sampler=sampler(method, seed(plan, method)))
     distributions = method.distributions(plan)
@@ -64,12 +64,14 @@ def search(method: Method, plan: Plan, limit_pj: float, shared: Path, source: So
             points.append(known.replace(number=trial.number, status="repeated"))
             study.tell(trial, value)
             continue
-        priced = bill(network, plan, pricing(plan))
-        point, value = judged(trial.number, network, priced, limit_pj, plan)
-        if point.status == "scored":
-            scored += 1
-            point = point.replace(estimate=estimate(weights, network, images, plan.settled, plan.seen))
-            value = reward(point.energy_pj or 0, limit_pj, point.estimate, plan.halving)
+        point = part.point(trial.number, network)
+        if point is None:
+            point = priced(trial.number, network, bill(network, plan, pricing(plan)), limit_pj)
+            if point.status == "scored":
+                point = point.replace(estimate=estimate(weights, network, images, plan.settled, plan.seen))
+            part.keep(network, point)
+        value = WORST if point.energy_pj is None else reward(point.energy_pj, limit_pj, point.estimate, plan.halving)
+        scored += point.status == "scored"
         points.append(point)
         values[network.content_hash] = point, value
         study.tell(trial, value)
@@ -80,23 +82,22 @@ def search(method: Method, plan: Plan, limit_pj: float, shared: Path, source: So
         space=float(math.prod(len(d.choices) for d in distributions.values())),
         budget_pj=limit_pj,
         points=tuple(points),
-        seconds=round(time.perf_counter() - started, 1),
+        seconds=round(part.seconds, 1),
     )
 
 
-def judged(number: int, network: Architecture, priced: Outcome, limit_pj: float, plan: Plan) -> tuple[Point, float]:
-    """A new network before its accuracy is known: a point, and its reward if it stays without."""
-    if priced.metrics is None:
-        return Point(number=number, status="impossible", architecture=network), WORST
-    energy = priced.metrics.energy_pj
-    point = Point(
+def priced(number: int, network: Architecture, found: Outcome, limit_pj: float) -> Point:
+    """A new network's point before its accuracy is known, by its bill."""
+    if found.metrics is None:
+        return Point(number=number, status="impossible", architecture=network)
+    energy = found.metrics.energy_pj
+    return Point(
         number=number,
         status="scored" if energy <= limit_pj else "over_budget",
         architecture=network,
         energy_pj=energy,
-        memory_energy_pj=priced.metrics.memory_energy_pj,
+        memory_energy_pj=found.metrics.memory_energy_pj,
     )
-    return point, reward(energy, limit_pj, None, plan.halving)
 
 
 def seed(plan: Plan, method: Method) -> int:

@@ -7,11 +7,14 @@ from gatewright.dse.evaluate import Source
 from gatewright.dse.scnas.methods import drawn, together
 from gatewright.dse.scnas.plan import Plan
 from gatewright.sw.models import Architecture
-from gatewright.sw.supernet import Span, save, train_super
+from gatewright.sw.super_training import epochs_done, train_super
+from gatewright.sw.supernet import Span, save
+
+PART = ".part"  # of what is not finished
 
 
 def share(plan: Plan, source: Source, path: Path) -> None:
-    """Train the super-network into a file, unless it is there. Runs in a worker."""
+    """Train the super-network into a file, unless it is there, from where an interrupted run stands. Runs in a worker."""
     if path.is_file():
         return
     images = source.load()
@@ -30,4 +33,9 @@ def share(plan: Plan, source: Source, path: Path) -> None:
     def draw(random: Random) -> Architecture:
         return drawn(methods, plan, random, images.shape, images.classes)
 
-    save(train_super(span, draw, images, plan.shared, plan.sample), path)
+    save(train_super(span, draw, images, plan.shared, plan.sample, part=path.with_suffix(PART)), path)
+
+
+def epochs(plan: Plan, path: Path) -> int:
+    """How many of the super-network's epochs are behind it."""
+    return plan.shared.epochs if path.is_file() else epochs_done(path.with_suffix(PART))

@@ -1,5 +1,6 @@
 """Searches of SC-NAS: energy before accuracy, the same points again, the designs that are trained to the end, and the claims about them."""
 
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import optuna
 import pytest
 
 from gatewright.dse.evaluate import Outcome, Source
-from gatewright.dse.scnas import comparison, methods, reproduce, search, shared
+from gatewright.dse.scnas import comparison, methods, part, reproduce, search, shared
 from gatewright.dse.scnas.finalists import finalists, fit
 from gatewright.dse.scnas.methods import Method, drawn, together
 from gatewright.dse.scnas.plan import QUICK
@@ -21,6 +22,7 @@ from gatewright.hw.errors import BadInput
 from gatewright.sim.metrics import Metrics
 from gatewright.sw.accuracy import wilson
 from gatewright.sw.models import Architecture, workload
+from gatewright.sw.super_training import SuperTraining
 from gatewright.sw.train import Training
 
 PLAN = QUICK.replace(points=40, scored=12)
@@ -59,8 +61,11 @@ class Seen:
 
     def __init__(self) -> None:
         self.asked: list[Architecture] = []
+        self.left: int | None = None  # estimates before an interruption
 
     def estimate(self, weights: object, network: Architecture, *_: Any) -> float:
+        if len(self.asked) == self.left:
+            raise KeyboardInterrupt
         self.asked.append(network)
         return 1 - 1 / math.log2(products(network))
 
@@ -78,9 +83,9 @@ ALL = {method.name: method for method in together(PLAN, FIXED)}
 
 
 @pytest.mark.parametrize("name", ["scnas", "tpe", "random", "int8", "fp32"])
-def test_accuracy_is_asked_for_within_the_budget_alone(seen: Seen, name: str) -> None:
+def test_accuracy_is_asked_for_within_the_budget_alone(seen: Seen, name: str, tmp_path: Path) -> None:
     limit = 0.8 * products(FIXED)
-    found = search.search(ALL[name], PLAN, limit, Path("none"), SOURCE)
+    found = search.search(ALL[name], PLAN, limit, Path("none"), SOURCE, tmp_path / "part")
     scored = [point.architecture for point in found.points if point.status == "scored"]
     assert seen.asked == scored
     assert scored
@@ -98,7 +103,7 @@ def test_accuracy_is_asked_for_within_the_budget_alone(seen: Seen, name: str) ->
     assert len(scored) == PLAN.scored or len(found.points) == PLAN.points
 
 
-def test_the_sampler_is_told_the_reward(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sampler_is_told_the_reward(seen: Seen, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     told: list[tuple[int, float]] = []
     tell = optuna.study.Study.tell
 
@@ -108,7 +113,7 @@ def test_the_sampler_is_told_the_reward(seen: Seen, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(optuna.study.Study, "tell", listening)
     limit = 0.8 * products(FIXED)
-    points = search.search(ALL["scnas"], PLAN, limit, Path("none"), SOURCE).points
+    points = search.search(ALL["scnas"], PLAN, limit, Path("none"), SOURCE, tmp_path / "part").points
     worth = {"impossible": lambda p: -1.0, "over_budget": lambda p: max(-1.0, 1 - p.energy_pj / limit)}
     worth["scored"] = lambda p: p.estimate - PLAN.halving * math.log2(p.energy_pj / limit)
     expected = []
@@ -118,11 +123,58 @@ def test_the_sampler_is_told_the_reward(seen: Seen, monkeypatch: pytest.MonkeyPa
     assert told == expected
 
 
-def test_the_same_search_draws_the_same_points(seen: Seen) -> None:
+def test_the_same_search_draws_the_same_points(seen: Seen, tmp_path: Path) -> None:
     limit = 0.8 * products(FIXED)
-    one, two, other = (search.search(ALL["scnas"], PLAN.replace(seed=seed), limit, Path("none"), SOURCE) for seed in (3, 3, 4))
+    one, two, other = (
+        search.search(ALL["scnas"], PLAN.replace(seed=seed), limit, Path("none"), SOURCE, tmp_path / str(i))
+        for i, seed in enumerate((3, 3, 4))
+    )
     assert one.points == two.points
     assert one.points != other.points
+
+
+@pytest.mark.parametrize(("name", "estimates"), [("scnas", 10), ("tpe", 10), ("random", 4), ("fp32", 7)])
+def test_an_interrupted_search_goes_on(seen: Seen, name: str, estimates: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """To the points of an uninterrupted one, and what is in its part is neither priced nor estimated again."""
+    limit, file = 0.8 * products(FIXED), tmp_path / "part"
+    billed: list[Architecture] = []
+
+    def bill(network: Architecture, *_: Any) -> Outcome:
+        billed.append(network)
+        return priced(network)
+
+    monkeypatch.setattr(search, "bill", bill)
+
+    def go() -> Search:
+        return search.search(ALL[name], PLAN, limit, Path("none"), SOURCE, file)
+
+    whole = search.search(ALL[name], PLAN, limit, Path("none"), SOURCE, tmp_path / "whole")
+    asked, bills = seen.asked[:], billed[:]
+    seen.asked.clear()
+    billed.clear()
+    seen.left = estimates
+    with pytest.raises(KeyboardInterrupt):
+        go()
+    kept = json.loads(file.read_text())
+    known = [network for network in bills if network.content_hash in kept["points"]]
+    assert known == bills[: (len(billed) - 1) // part.EVERY * part.EVERY] != []
+    assert part.drawn(file) == kept["drawn"] == 1 + next(p.number for p in whole.points if p.architecture == known[-1])
+    file.write_text(json.dumps(kept | {"seconds": 1000.0}))
+    seen.asked.clear()
+    billed.clear()
+    seen.left = None
+    resumed = go()
+    assert resumed.points == whole.points
+    assert resumed.seconds > 1000 > whole.seconds
+    assert billed == bills[len(known) :]
+    assert seen.asked == [network for network in asked if network not in known]
+
+
+def test_a_damaged_part_is_said(seen: Seen, tmp_path: Path) -> None:
+    assert part.drawn(tmp_path / "part") == 0
+    (tmp_path / "part").write_text("{")
+    with pytest.raises(BadInput, match="part is damaged .* delete it and go on with --resume"):
+        search.search(ALL["random"], PLAN, 1.0, Path("none"), SOURCE, tmp_path / "part")
 
 
 def test_the_reward() -> None:
@@ -217,8 +269,9 @@ def test_what_is_trained_to_the_end() -> None:
     assert trained.trained_as == trained.architecture
 
 
-def test_a_training_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = PLAN.replace(final=PLAN.final.replace(epochs=2, batch=256), converted=(), pure=("int4",))
+@pytest.mark.parametrize(("operator", "training"), [("int4", Training), ("fp32", SuperTraining)])
+def test_a_training_goes_on_where_it_stopped(operator: str, training: type[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = PLAN.replace(final=PLAN.final.replace(epochs=2, batch=256), converted=(), pure=(operator,))
     (finalist,) = finalists(plan, [], FIXED.replace(widths=(4, 4)))
     folders = [tmp_path / name for name in ("whole", "stopped")]
     for folder in folders:
@@ -226,7 +279,7 @@ def test_a_training_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest
     fit(finalist, plan, SOURCE, folders[0])
     whole = finalist.file(plan, folders[0])
     with monkeypatch.context() as patched:
-        patched.setattr(Training, "epoch", one_epoch(Training.epoch))
+        patched.setattr(training, "epoch", one_epoch(training.epoch))
         with pytest.raises(KeyboardInterrupt):
             fit(finalist, plan, SOURCE, folders[1])
     assert [path.suffix for path in folders[1].iterdir()] == [".part"]
@@ -234,8 +287,8 @@ def test_a_training_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest
     assert [path.read_bytes() for path in folders[1].iterdir()] == [whole.read_bytes()]
 
 
-def one_epoch(epoch: Callable[[Training], Any]) -> Callable[[Training], Any]:
-    def stopping(training: Training) -> Any:
+def one_epoch(epoch: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def stopping(training: Any) -> Any:
         if training.left == 1:
             raise KeyboardInterrupt
         return epoch(training)
@@ -370,7 +423,8 @@ def test_a_claim_that_fails() -> None:
 
 
 def test_the_super_network_spans_every_method(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def trained(span: Any, draw: Any, *_: Any) -> Any:
+    def trained(span: Any, draw: Any, *_: Any, part: Path) -> Any:
+        assert part == tmp_path / "shared.part"
         random = Random(0)
         for _ in range(20):
             span.check(draw(random))
@@ -378,8 +432,10 @@ def test_the_super_network_spans_every_method(monkeypatch: pytest.MonkeyPatch, t
 
     monkeypatch.setattr(shared, "train_super", trained)
     monkeypatch.setattr(shared, "save", lambda span, path: path.write_text(span.to_json()))
-    shared.share(PLAN, SOURCE, tmp_path / "shared")
-    assert (tmp_path / "shared").is_file()
+    file = tmp_path / "shared.safetensors"
+    assert shared.epochs(PLAN, file) == 0
+    shared.share(PLAN, SOURCE, file)
+    assert shared.epochs(PLAN, file) == PLAN.shared.epochs
 
 
 def test_methods_have_names_of_their_own() -> None:

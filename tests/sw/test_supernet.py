@@ -16,7 +16,8 @@ from gatewright.sw.data import Dataset, digits, encode
 from gatewright.sw.float_network import float_accuracy, scaled
 from gatewright.sw.models import Architecture
 from gatewright.sw.modules import export
-from gatewright.sw.supernet import Span, SuperNetwork, coded, estimate, inherit, inherit_float, load, save, train_super
+from gatewright.sw.super_training import SuperTraining, epochs_done, train_super
+from gatewright.sw.supernet import Span, SuperNetwork, coded, estimate, inherit, inherit_float, load, save
 
 SPAN = Span(channels=1, height=8, width=8, widths=(5, 7), kernels=(5, 3), pool_after=(0, 1))
 EIGHT, FOUR, STREAM = integer(8), integer(4), stochastic(16)
@@ -121,6 +122,55 @@ def test_training_teaches_and_repeats_itself(trained: SuperNetwork, data: Datase
     assert not torch.equal(first.layers[0].weight, other.layers[0].weight)
     wide = architecture((EIGHT, STREAM, EIGHT), widths=(5, 7), kernels=(5, 3))
     assert estimate(trained, wide, data, 200, 300) > 0.4 > 0.25 > estimate(shared(), wide, data, 200, 300)
+
+
+def test_an_interrupted_training_ends_as_an_uninterrupted_one(data: Dataset, tmp_path: Path) -> None:
+    part, recipe, told = tmp_path / "shared.part", Recipe(epochs=3, batch=100, margin=1, warm_up=1.0), list[tuple[int, float]]()
+    whole = train_super(SPAN, draw, data, recipe, 300, lambda epoch, loss: told.append((epoch, loss)))
+    again = list[tuple[int, float]]()
+
+    def stopping(epoch: int, loss: float) -> None:
+        again.append((epoch, loss))
+        torch.manual_seed(7)  # nothing of this process may matter
+        random.seed(7)
+        raise KeyboardInterrupt
+
+    for epochs in (1, 2, 3):
+        with pytest.raises(KeyboardInterrupt):
+            train_super(SPAN, draw, data, recipe, 300, stopping, part=part)
+        assert epochs_done(part) == epochs
+    resumed = train_super(SPAN, draw, data, recipe, 300, stopping, part=part)
+    assert again == told
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
+    assert resumed.noise is None
+
+
+def test_only_the_same_training_goes_on(trained: SuperNetwork, data: Dataset, tmp_path: Path) -> None:
+    part, recipe = tmp_path / "shared.part", Recipe(epochs=2, batch=64)
+    assert epochs_done(part) == 0
+    SuperTraining(SPAN, draw, data, recipe, 64).save(part)
+    SuperTraining(SPAN, draw, data, recipe, 64).go_on(part)
+
+    def fours(_: random.Random) -> Architecture:
+        return architecture((FOUR,))
+
+    wider = SPAN.replace(widths=(5, 8))
+    others = {
+        "super-network": SuperTraining(wider, draw, data, recipe, 64),
+        "recipe": SuperTraining(SPAN, draw, data, recipe.replace(epochs=3), 64),
+        "number of images": SuperTraining(SPAN, draw, data, recipe),
+        "number of networks a step": SuperTraining(SPAN, draw, data, recipe, 64, 1),
+        "choice of networks": SuperTraining(SPAN, fours, data, recipe, 64),
+    }
+    for name, other in others.items():
+        with pytest.raises(BadInput, match=f"shared.part is of a training with another {name}: .*; this one has .* Give it a file"):
+            other.go_on(part)
+    with pytest.raises(BadInput, match="is not a super-network"):
+        load(part)
+    save(trained, part)
+    for look in (epochs_done, SuperTraining(SPAN, draw, data, recipe, 64).go_on):
+        with pytest.raises(BadInput, match="is not of an unfinished super-network: its header has no losses"):
+            look(part)
 
 
 def test_an_estimate_is_the_accuracy_of_the_integers(trained: SuperNetwork, data: Dataset) -> None:
