@@ -154,11 +154,11 @@ def run_folder(name: Path) -> Path:
     raise BadInput(f"{name} is not a run folder (it has no {RUN_CONFIG}): {there}.")
 
 
-def explored(name: Path) -> Path:
-    """The run folder of a search that a user named. Raises BadInput for one of a training, which has no winner, energies or page, and for
-    one of a reproduction, which has many networks."""
+def explored(name: Path, *makers: str) -> Path:
+    """The run folder of a search that a user named, or of `makers`. Raises BadInput for one of a training, which has no winner, energies
+    or page, and for one of a reproduction, which has many networks."""
     folder = run_folder(name)
-    if (command := maker(folder)) == "explore":
+    if (command := maker(folder)) in (makers or ("explore",)):
         return folder
     if command == "reproduce":
         raise BadInput(f"{folder} is a run of `gatewright reproduce`, not of one search: `gatewright report {folder}` makes its page.")

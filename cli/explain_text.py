@@ -8,7 +8,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from gatewright.dse.explanation import Explanation, LayerCost, Row
-    from gatewright.dse.prove import Proof
+    from gatewright.sim.metrics import Metrics
 
 FOLDED = 0.02  # of a table's energy: smaller rows are put together
 SAME = 1e-6  # relative: predictions that differ by less are equal
@@ -23,8 +23,9 @@ LEGEND = (
 )
 
 
-def heading(found: "Explanation", proof: "Proof | None", operands: str, clock: str) -> str:
-    """`operands`: whose moves are priced; `clock`: where the period comes from."""
+def heading(found: "Explanation", gates: "tuple[str, Metrics, Metrics] | None", operands: str, clock: str) -> str:
+    """`gates`: the technology of a measurement, the metrics, and those predicted then; `operands`: whose moves are priced; `clock`: where
+    the period comes from."""
     from gatewright.dse.explain import ZERO_DELAY
     from gatewright.dse.explanation import totals
     from gatewright.dse.typical import NETWORK
@@ -40,12 +41,13 @@ def heading(found: "Explanation", proof: "Proof | None", operands: str, clock: s
         f"  on-chip memories {full:,.1f} nJ, cited ({half:,.1f} at half, {twice:,.1f} at twice)",
         f"  external memory {whole['external_energy_pj'] / images / 1e3:,.1f} nJ, cited",
     ]
-    if proof is not None:
-        mine, m, then = whole["energy_pj"] / images, proof.measured, proof.predicted.energy_pj
+    if gates is not None:
+        technology, m, predicted = gates
+        mine, then = whole["energy_pj"] / images, predicted.energy_pj
         plain = m.zero_delay_pj is not None and found.provenance["activity"] == ZERO_DELAY
         real = m.zero_delay_pj if plain and m.zero_delay_pj else m.energy_pj
         like = f", of which {real / 1e3:,.1f} nJ without glitches (as predicted; blocks are measured with them)" if plain else ""
-        lines.append(f"Measured on gates: logic {m.energy_pj / 1e3:,.1f} nJ in {proof.technology}{like}; predicted {mine / real - 1:+.1%}")
+        lines.append(f"Measured on gates: logic {m.energy_pj / 1e3:,.1f} nJ in {technology}{like}; predicted {mine / real - 1:+.1%}")
         if abs(mine / then - 1) > SAME:
             own = all(cost.activity == NETWORK for cost in found.layers)
             why = "unit costs have changed since" if own else "it knew the network's operands, or unit costs have changed since"
