@@ -1,5 +1,6 @@
 """A search under way: what it has learnt of each network, kept as it goes, so that an interrupted search learns nothing twice."""
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from gatewright.dse.run import Run
 from gatewright.dse.scnas.result import Point
 from gatewright.sw.models import Architecture
 
-EVERY = 8  # new networks between two writings: each takes a tenth of a second to two, a writing some milliseconds
+EVERY = 8  # new networks between two writings: each takes a tenth of a second to two, a writing a millisecond
 
 
 class Part:
@@ -20,9 +21,9 @@ class Part:
 
     def __init__(self, path: Path) -> None:
         self.folder, self.name, self.started = Run(path.parent), path.name, time.perf_counter()
-        kept: dict[str, Any] = self.folder.read(self.name) if path.is_file() else {"points": {}, "seconds": 0.0}
-        self.known = {name: Point(**point) for name, point in kept["points"].items()}
-        self.before = float(kept["seconds"])
+        kept = self.folder.read(self.name) if path.is_file() else {}
+        self.known: dict[str, dict[str, Any]] = kept.get("points", {})
+        self.before = float(kept.get("seconds", 0.0))
 
     @property
     def seconds(self) -> float:
@@ -31,14 +32,14 @@ class Part:
     def point(self, number: int, network: Architecture) -> Point | None:
         """What is known of a network, as the point of a number."""
         found = self.known.get(network.content_hash)
-        return found and found.replace(number=number, architecture=network)
+        return None if found is None else Point(**found, number=number, architecture=network)
 
     def keep(self, network: Architecture, point: Point) -> None:
         """Remember a new point."""
-        self.known[network.content_hash] = point.replace(architecture=None)
+        self.known[network.content_hash] = point.model_dump(mode="json", exclude={"number", "architecture"})
         if len(self.known) % EVERY == 0:
-            points = {name: point.model_dump(exclude_none=True) for name, point in self.known.items()}
-            self.folder.write(self.name, {"drawn": point.number + 1, "seconds": self.seconds, "points": points})
+            kept = {"drawn": point.number + 1, "seconds": self.seconds, "points": self.known}
+            self.folder.write_text(self.name, json.dumps(kept, allow_nan=False))
 
 
 def drawn(path: Path) -> int:
