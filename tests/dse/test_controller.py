@@ -179,8 +179,9 @@ def test_a_late_trial_counts_as_if_it_had_been_in_time() -> None:
             study.tell(trial, value(trial.params))
     assert learned(study, 36).missing == {2, 3, 15}
     assert not same(learned(study, 36), learned(whole, 36))
-    for trial in (late[2], late[0], late[1]):
-        study.tell(trial, value(trial.params))
+    for together in ((late[2], late[0]), (late[1],)):
+        for trial in together:
+            study.tell(trial, value(trial.params))
         assert same(learned(study, 36), sampler().state(study, 36))  # what went on as what begins now
     assert same(learned(study, 36), learned(whole, 36))
 
@@ -221,6 +222,39 @@ def test_learning_happens_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Policy, "learn", counted)
     one_by_one(60)
     assert steps == list(range(9))  # of ten generations, the last has taught nobody yet
+
+
+def test_rewards_are_seen_against_those_of_earlier_generations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand: after the first generation, the baseline and the spread are what was known before it, moved by a quarter after each."""
+    steps: list[tuple[list[float], float, float]] = []
+    learn = Policy.learn
+
+    def watched(self: Policy, tokens: torch.Tensor, advantages: torch.Tensor, rate: float, entropy: float, *rest: Any) -> Policy:
+        steps.append((advantages.tolist(), rate, entropy))
+        return learn(self, tokens, advantages, rate, entropy, *rest)
+
+    monkeypatch.setattr(Policy, "learn", watched)
+    rewards = (1.0, 3.0, 5.0, 9.0, 4.0, -2.0)
+    how: dict[str, Any] = {"generation": 2, "decay": 0.75, "learning_rate": 0.02, "entropy": 0.3}
+    study = optuna.create_study(sampler=ControllerSampler(0, reward=lambda study, trial: rewards[trial.number], **how))
+    for _ in rewards:
+        study.tell(study.ask(SPACE), 0.0)
+    after = learned(study, 6)
+    baselines, spreads = (2.0, 2.0, 0.75 * 2 + 0.25 * 7), (1.0, 0.75 * 1 + 0.25 * (9 + 49) / 2, 0.75 * 8 + 0.25 * (0.75**2 + 5.25**2) / 2)
+    pairs = zip(rewards[::2], rewards[1::2], baselines, spreads, strict=True)
+    expected = [[(one - base) / spread**0.5, (other - base) / spread**0.5] for one, other, base, spread in pairs]
+    assert [advantages for advantages, *_ in steps] == [pytest.approx(pair) for pair in expected]
+    assert {(rate, entropy) for _, rate, entropy in steps} == {(0.02, 0.3)}
+    assert (after.baseline, after.spread) == pytest.approx((0.75 * 3.25 + 0.25 * 1, spreads[-1]))
+
+
+def test_a_parameter_of_two_distributions_is_drawn_at_random() -> None:
+    study = optuna.create_study(sampler=sampler())
+    for high in (7, 7, 3, 7, 7, 7):
+        study.tell(study.ask({"x": IntDistribution(0, high), "y": IntDistribution(0, 3)}), 0.0)
+    known = learned(study, 6).decisions
+    assert known["x"] is None
+    assert known["y"] is not None
 
 
 # Rewards
@@ -397,9 +431,10 @@ def test_the_lstm_equals_pytorchs_module() -> None:
         torch.testing.assert_close(policy.log_probabilities(tokens, weights)[:, i, :count], logits.log_softmax(dim=1))
 
 
-def test_steps_are_adams() -> None:
-    """Beside torch.optim.Adam on the same loss."""
-    policy, tokens = Policy(1, 8).deciding({"a": 3, "b": 2}), torch.tensor([[0, 1], [2, ABSENT]])
+@pytest.mark.parametrize("start", [Policy(1, 8), untrained()], ids=["new", "after other decisions"])
+def test_steps_are_adams(start: Policy) -> None:
+    """Beside torch.optim.Adam on the same loss; it begins anew where decisions change."""
+    policy, tokens = start.deciding({"a": 3, "b": 2}), torch.tensor([[0, 1], [2, ABSENT]])
     weights = {name: tensor.clone().requires_grad_() for name, tensor in policy.weights.items()}
     adam = torch.optim.Adam(weights.values(), lr=0.03)
     for advantages in ([1.0, -0.5], [0.2, 0.7], [-1.0, 1.0]):
