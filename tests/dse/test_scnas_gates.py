@@ -1,10 +1,13 @@
 """A design built and proven: agreement is believed, any other Verilog is noticed, results are kept."""
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from gatewright.dse.config import Measure
 from gatewright.dse.evaluate import Source
 from gatewright.dse.prove import Verified, prepare
 from gatewright.dse.scnas import gates
@@ -14,7 +17,7 @@ from gatewright.dse.scnas.price import bill, pricing
 from gatewright.dse.scnas.result import Design
 from gatewright.hw.config import floating, integer
 from gatewright.hw.errors import BadInput, Mismatch
-from gatewright.sim.delivery import VERILOG
+from gatewright.sim.delivery import PROGRAM, VERILOG
 from gatewright.sw import checkpoint
 from gatewright.sw.accuracy import Accuracy
 from gatewright.sw.checkpoint import Recipe
@@ -68,6 +71,43 @@ def test_a_wrong_result_or_cycle_is_no_proof(
     monkeypatch.setattr(gates, "on_rtl", lambda folder, source, images: wrong)
     with pytest.raises(Mismatch, match=f"{mismatches} of 4 test images differ"):
         prove(design(), network, tmp_path, PLAN, SOURCE)
+
+
+def test_a_proof_is_kept_by_everything_that_it_rests_on(network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many images as the plan says, on Verilog and side by side on gates; anything else is proven again."""
+    asked: list[tuple[str, int, float]] = []
+
+    def on_rtl(folder: Path, source: Source, images: int) -> Verified:
+        asked.append(("verilog", images, 0.0))
+        return Verified(images=images, mismatches=0, cycles_predicted=100, cycles_simulated=(100,))
+
+    def run_gates(folder: Path, source: Source, how: Measure) -> SimpleNamespace:
+        asked.append(("gates", how.images, how.clock_ns))
+        return SimpleNamespace(metrics=small.metrics.replace(origin="measured"), netlist=SimpleNamespace(size=7))
+
+    monkeypatch.setenv("GATEWRIGHT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(gates, "on_rtl", on_rtl)
+    monkeypatch.setattr(gates, "run_gates", run_gates)
+    small = design().replace(validation=design().test.replace(value=0.4))
+    assert small.config is not None
+    program = prepare(network, small.config, small.mappings, PLAN.images, tmp_path)
+    found = [proven(small, program, tmp_path, PLAN, SOURCE) for _ in range(2)]
+    assert asked == [("verilog", 4, 0.0), ("gates", 2, 20.0)]  # 8 images, 4 a run; once
+    assert found[0] == found[1]
+    assert found[0].measured is not None
+    assert (found[0].measured.accuracy, found[0].cells) == (0.4, 7)
+    plans = (PLAN.replace(verified=3), PLAN.replace(gates=4), PLAN.replace(clock_ns=10.0))
+    for number, plan in enumerate(plans, 2):
+        proven(small, program, tmp_path, plan, SOURCE)
+        assert len(asked) == 2 * number
+    for number, name in enumerate((VERILOG, PROGRAM), 2 + len(plans)):
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes() + b"\n")
+        proven(small, program, tmp_path, PLAN, SOURCE)
+        assert len(asked) == 2 * number
+    data = SOURCE.load()
+    monkeypatch.setattr(Source, "load", lambda source: replace(data, validation=data.validation.take(slice(8, None))))
+    proven(small, program, tmp_path, PLAN, SOURCE)
+    assert len(asked) == 2 * (2 + len(plans) + 2)
 
 
 @pytest.mark.thorough

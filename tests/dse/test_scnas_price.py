@@ -63,6 +63,9 @@ def test_a_grid_has_what_its_network_asks_for_and_no_more() -> None:
     for config in grids(workload(network(SHORT, LONG, integer(8))), PLAN):
         assert config.operators == (integer(8), LONG)  # which shortens its streams
         assert config.pooling
+        assert (config.operand_bits, config.accumulator_bits) == (64, 23)  # 64 products of 255 x 127, a bias as large, a sign
+        assert config.weight_words == PLAN.buffer_words_max
+    assert {config.operand_bits for config in grids(workload(network(SHORT)), PLAN.replace(operand_bits=32))} == {32}
     plain = network(integer(4)).replace(pool_after=())
     assert not any(config.pooling for config in grids(workload(plain), PLAN))
 
@@ -85,6 +88,8 @@ def test_floating_point_by_hand(mapper: Mapper, number_format: NumberFormat, wid
     assert found.metrics.area_um2 == pytest.approx(outside + lanes * unit["element"]["area_um2"])
     assert found.metrics.cycles == base.metrics.cycles
     assert found.metrics.memory_energy_pj == pytest.approx(wider * base.metrics.memory_energy_pj)
+    assert found.metrics.memory_area_um2 == pytest.approx(wider * base.metrics.memory_area_um2)
+    assert found.metrics.external_energy_pj == pytest.approx(wider * base.metrics.external_energy_pj)
     assert found.metrics.origin == "calibrated"
 
 
