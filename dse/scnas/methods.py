@@ -1,5 +1,6 @@
 """The searches that are compared: what each may choose, by which sampler, and how much energy it may take."""
 
+import math
 from collections.abc import Sequence
 from random import Random
 from typing import Any, Literal
@@ -19,7 +20,8 @@ from gatewright.sw.models import Architecture
 SCNAS, SEQUENTIAL, PURE = "scnas", "sequential", "pure"
 MAIN = (SCNAS, "tpe", "int8", "int4", "fp32", "fp16")  # what the claims are about, and streams by the other sampler that learns
 STARTUP = 20  # points that TPE draws at random first
-QUICKLY: dict[str, Any] = {"learning_rate": 0.02, "generation": 4, "entropy": 0.4, "imitation": 1.0}  # for searches of a few hundred points
+QUICKLY: dict[str, Any] = {"learning_rate": 0.02, "generation": 4, "entropy": 0.4}  # for searches of a few hundred points
+LARGE = 100_000  # choices; in a space of fewer the controller would draw the best again and again if it imitated them
 
 
 class Method(Noun):
@@ -35,6 +37,10 @@ class Method(Noun):
     def distributions(self, plan: Plan) -> dict[str, CategoricalDistribution]:
         """Every choice by name."""
         return space.distributions(plan, operators=self.operators, network=self.network)
+
+    def size(self, plan: Plan) -> int:
+        """Combinations of all choices."""
+        return math.prod(len(distribution.choices) for distribution in self.distributions(plan).values())
 
     def architecture(self, plan: Plan, params: Params, shape: tuple[int, int, int], classes: int) -> Architecture:
         """The network of a choice."""
@@ -60,13 +66,13 @@ def sequential(network: Architecture) -> Method:
     return Method(name=SEQUENTIAL, label="software, then hardware", kind="stochastic", network=network)
 
 
-def sampler(method: Method, seed: int) -> BaseSampler:
+def sampler(method: Method, plan: Plan, seed: int) -> BaseSampler:
     """What draws a method's points."""
     if method.sampler == "random":
         return RandomSampler(seed=seed)
     if method.sampler == "tpe":
         return TPESampler(seed=seed, n_startup_trials=STARTUP, multivariate=True)
-    return ControllerSampler(seed=seed, **QUICKLY)
+    return ControllerSampler(seed=seed, imitation=float(method.size(plan) >= LARGE), **QUICKLY)
 
 
 def drawn(methods: Sequence[Method], plan: Plan, random: Random, shape: tuple[int, int, int], classes: int) -> Architecture:

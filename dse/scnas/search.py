@@ -46,7 +46,7 @@ def search(method: Method, plan: Plan, limit_pj: float, shared: Path, source: So
     """
     part, images, weights = Part(file), source.load(), load(shared)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(direction="maximize", sampler=sampler(method, seed(plan, method)))
+    study = optuna.create_study(direction="maximize", sampler=sampler(method, plan, seed(plan, method)))
     distributions = method.distributions(plan)
     points: list[Point] = []
     values: dict[str, tuple[Point, float]] = {}
@@ -79,7 +79,7 @@ def search(method: Method, plan: Plan, limit_pj: float, shared: Path, source: So
         method=method.name,
         label=method.label,
         kind=method.kind,
-        space=float(math.prod(len(d.choices) for d in distributions.values())),
+        space=float(method.size(plan)),
         budget_pj=limit_pj,
         points=tuple(points),
         seconds=round(part.seconds, 1),
