@@ -1,21 +1,14 @@
-"""Accuracy against energy of every method of a reproduction: `front_info` gives the numbers, `front_plot` draws them."""
+"""Accuracy against energy of every design of a reproduction, in numbers; `front_plot` draws them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import plotly.graph_objects as go
-
-from gatewright.dse.plots import ACCENT, LOGARITHMIC, style
+from gatewright.dse.scnas.comparison import FLOATING, INTEGERS, ratio_of, rival
 from gatewright.dse.scnas.result import Design, Kind, Result
 from gatewright.dse.scnas.tables import network_words
 from gatewright.dse.words import operators_words
 
-PALETTES: dict[Kind, tuple[str, ...]] = {
-    "stochastic": ("#2d9a78", "#b4436c", "#d98324", "#6b7a1f", "#7a5ea8", "#b58a5a", "#3fb5c4"),
-    "integer": ("#2f6fab", "#4aa3e0", "#1b3f73"),
-    "float": ("#1c2733", "#8d99a6", "#5b6875"),
-}
-DEPTH = 15.0  # percent below the most accurate design that the plots of fronts show
+BELOW = 0.6  # of the span of the fronts' accuracies: how far below them a plot still shows designs
 
 
 @dataclass(frozen=True)
@@ -33,66 +26,91 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Cloud:
-    """A method: nJ per image and percent of validation images of every network it estimated, its designs, and which none of them beats."""
+class MethodMarks:
+    """A method: its designs, and which of them no other one of its own beats."""
 
     label: str
-    colour: str
-    energies_nj: tuple[float, ...]
-    estimates: tuple[float, ...]
+    kind: Kind
     designs: tuple[Mark, ...]
     front: tuple[Mark, ...]
 
 
 @dataclass(frozen=True)
+class Note:
+    """A design that is named in the plot: the winner, and what it is set beside with its energy over the winner's."""
+
+    mark: Mark
+    kind: Kind
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class FrontInfo:
-    """Every method. `memories`: how many times their cited cost the on-chip memories count, 0 for the logic alone."""
+    """Every method, and by kind the designs that no other one of the kind beats.
+
+    `memories`: how many times their cited cost the on-chip memories count, 0 for the logic alone.
+    """
 
     memories: float
-    clouds: tuple[Cloud, ...]
+    methods: tuple[MethodMarks, ...]
+    fronts: dict[Kind, tuple[Mark, ...]]
+    notes: tuple[Note, ...]
+
+    @property
+    def marks(self) -> list[Mark]:
+        """All designs."""
+        return [mark for method in self.methods for mark in method.designs]
 
 
 def front_info(result: Result, memories: float = 0.0) -> FrontInfo:
     """Accuracy against energy. Floating point's is a lower bound."""
-    colours = method_colours(result)
-    clouds = []
-    for method, (label, colour) in colours.items():
-        scored = [p for s in result.searches if s.method == method for p in s.points if p.estimate is not None and p.energy_pj is not None]
-        mine = [_mark(d, memories, i == result.winner) for i, d in enumerate(result.designs) if d.method == method]
-        clouds.append(
-            Cloud(
-                label,
-                colour,
-                tuple(((p.energy_pj or 0.0) + memories * (p.memory_energy_pj or 0.0)) / 1e3 for p in scored),
-                tuple(100 * (p.estimate or 0.0) for p in scored),
-                tuple(mine),
-                tuple(pareto(mine)),
-            )
-        )
-    return FrontInfo(memories, tuple(clouds))
+    marks = [_mark(design, memories, i == result.winner) for i, design in enumerate(result.designs)]
+    methods = []
+    for method, (label, kind) in method_kinds(result).items():
+        mine = [mark for mark, design in zip(marks, result.designs, strict=True) if design.method == method]
+        methods.append(MethodMarks(label, kind, tuple(mine), tuple(pareto(mine))))
+    fronts = {}
+    for kind in dict.fromkeys(method.kind for method in methods):
+        fronts[kind] = tuple(pareto(mark for method in methods if method.kind == kind for mark in method.designs))
+    return FrontInfo(memories, tuple(methods), fronts, tuple(_notes(result, marks, memories)))
 
 
-def method_colours(result: Result) -> dict[str, tuple[str, str]]:
-    """A label and a colour for each method, in the order of the searches, then of the designs without one."""
-    kinds: dict[str, tuple[str, Kind]] = {search.method: (search.label, search.kind) for search in result.searches}
+def method_kinds(result: Result) -> dict[str, tuple[str, Kind]]:
+    """A label and the kind of each method: streams, integers, floating point, each in the order of the searches, then those without one."""
+    found: dict[str, tuple[str, Kind]] = {search.method: (search.label, search.kind) for search in result.searches}
     for design in result.designs:
-        kinds.setdefault(design.method, (design.label.partition(",")[0], design.kind))
-    taken = dict.fromkeys(PALETTES, 0)
-    found = {}
-    for method, (label, kind) in kinds.items():
-        found[method] = (label, PALETTES[kind][taken[kind] % len(PALETTES[kind])])
-        taken[kind] += 1
-    return found
+        found.setdefault(design.method, (design.label.partition(",")[0], design.kind))
+    order = ("stochastic", "integer", "float")
+    return dict(sorted(found.items(), key=lambda item: order.index(item[1][1])))
 
 
 def _mark(design: Design, memories: float, winner: bool) -> Mark:
     known = design.measured or design.metrics
-    text = f"{design.label}<br>{network_words(design.architecture)}<br>{operators_words(design.architecture)}"
-    energy, (value, low, high) = (
-        known.with_memories(memories) / 1e3,
-        (100 * getattr(design.test, name) for name in ("value", "low", "high")),
+    energy, test = known.with_memories(memories) / 1e3, design.test
+    logic = f"logic {'≥ ' * (design.config is None)}{known.energy_pj / 1e3:,.1f} nJ {'on gates' if design.measured else 'predicted'}"
+    lines = (
+        f"<b>{design.label}</b>",
+        network_words(design.architecture),
+        operators_words(design.architecture),
+        f"test {test}",
+        f"validation {100 * design.validation.value:.1f}% (n = {design.validation.n:,})",
+        f"{logic}, {known.with_memories() / 1e3:,.1f} nJ with memories",
+        f"{known.cycles:,.0f} cycles, {known.area_um2 / 1e6:.3f} mm² of logic",
     )
-    return Mark(energy, value, low, high, design.measured is not None, design.config is None, winner, text)
+    value, low, high = (100 * getattr(test, name) for name in ("value", "low", "high"))
+    return Mark(energy, value, low, high, design.measured is not None, design.config is None, winner, "<br>".join(lines))
+
+
+def _notes(result: Result, marks: Sequence[Mark], memories: float) -> Iterable[Note]:
+    """The winner, and each rival that the claims set it beside."""
+    best = result.designs[result.winner]
+    mark = marks[result.winner]
+    yield Note(mark, best.kind, (f"<b>{best.label}: {mark.accuracy:.1f}%</b>", f"<b>{mark.energy_nj:,.1f} nJ = 1 ×</b>"))
+    for method, name in (INTEGERS | FLOATING).items():
+        if other := rival(result.designs, method, best):
+            theirs = marks[result.designs.index(other)]
+            ratio = ratio_of(other, best, memories)
+            yield Note(theirs, other.kind, (f"{name}: {theirs.accuracy:.1f}%", f"<b>{'≥ ' * theirs.bound}{ratio:.2f} ×</b>"))
 
 
 def pareto(marks: Iterable[Mark]) -> list[Mark]:
@@ -104,82 +122,12 @@ def pareto(marks: Iterable[Mark]) -> list[Mark]:
     return found
 
 
-def front_plot(info: FrontInfo) -> go.Figure:
-    """Estimates faint, designs with their intervals (full where gates were measured, hollow where predicted), fronts as steps."""
-    figure = go.Figure()
-    for cloud in info.clouds:
-        figure.add_scatter(
-            x=cloud.energies_nj,
-            y=cloud.estimates,
-            mode="markers",
-            marker={"color": cloud.colour, "size": 5, "opacity": 0.35},
-            name=cloud.label,
-            legendgroup=cloud.label,
-            showlegend=False,
-            hoverinfo="skip",
-        )
-    for cloud in info.clouds:
-        figure.add_scatter(
-            x=[mark.energy_nj for mark in cloud.front],
-            y=[mark.accuracy for mark in cloud.front],
-            mode="lines",
-            line={"color": cloud.colour, "width": 1.6, "shape": "hv"},
-            name=cloud.label,
-            legendgroup=cloud.label,
-            showlegend=False,
-            hoverinfo="skip",
-        )
-        figure.add_scatter(
-            x=[mark.energy_nj for mark in cloud.designs],
-            y=[mark.accuracy for mark in cloud.designs],
-            error_y={
-                "type": "data",
-                "array": [mark.high - mark.accuracy for mark in cloud.designs],
-                "arrayminus": [mark.accuracy - mark.low for mark in cloud.designs],
-                "thickness": 1,
-                "width": 2,
-                "color": cloud.colour,
-            },
-            text=[mark.text for mark in cloud.designs],
-            mode="markers",
-            marker={
-                "color": [cloud.colour if mark.measured else "white" for mark in cloud.designs],
-                "symbol": ["diamond" if mark.bound else "circle" for mark in cloud.designs],
-                "size": 10,
-                "line": {"width": 2, "color": cloud.colour},
-            },
-            name=cloud.label,
-            legendgroup=cloud.label,
-            hovertemplate="%{text}<br>%{y:.2f}% at %{x:,.1f} nJ<extra></extra>",
-        )
-    best = [mark for cloud in info.clouds for mark in cloud.designs if mark.winner]
-    figure.add_scatter(
-        x=[mark.energy_nj for mark in best],
-        y=[mark.accuracy for mark in best],
-        mode="markers",
-        marker={"color": ACCENT, "size": 19, "symbol": "star-open", "line": {"width": 2}},
-        name="winner",
-        hoverinfo="skip",
-    )
-    what = f"energy with memories at {info.memories:g} x their cited cost" if info.memories else "energy of the logic"
-    style(figure, f"{what}, nJ an image (log scale; full: on gates, hollow: predicted, diamonds: at least)", "accuracy, %", 560)
-    energies = [x for cloud in info.clouds for x in (*cloud.energies_nj, *(mark.energy_nj for mark in cloud.designs))]
-    figure.update_xaxes(LOGARITHMIC, tickvals=ticks(energies))
-    figure.update_yaxes(range=window(info))
-    return figure
-
-
-def ticks(values: Sequence[float]) -> list[float]:
-    """Of a logarithmic axis: three a decade where values span more than one and a half, else more."""
-    wide = bool(values) and max(values) > 30 * min(values)
-    return [n * 10.0**p for p in range(-3, 9) for n in ((1, 2, 5) if wide else (1, 1.5, 2, 3, 4, 5, 7))]
-
-
-def window(info: FrontInfo) -> tuple[float, float]:
-    """What is drawn, in percent: down to the intervals of designs at most `DEPTH` below the best; poorer ones would flatten the rest."""
-    marks = [mark for cloud in info.clouds for mark in cloud.designs]
-    if not marks:
+def window(infos: Sequence[FrontInfo]) -> tuple[float, float]:
+    """The percents that plots show: of the fronts, the named designs, and what is not far below; poorer ones would flatten the rest."""
+    kept = [mark for info in infos for mark in (*(m for front in info.fronts.values() for m in front), *(n.mark for n in info.notes))]
+    if not kept:
         return 0.0, 100.0
-    high = max(mark.high for mark in marks)
-    low = min(mark.low for mark in marks if mark.accuracy >= max(m.accuracy for m in marks) - DEPTH)
-    return max(-1.0, low - 0.08 * (high - low)), min(101.0, high + 0.05 * (high - low))
+    low, high = min(mark.accuracy for mark in kept), max(mark.accuracy for mark in kept)
+    span = max(high - low, 1.0)
+    near = min(mark.accuracy for info in infos for mark in info.marks if mark.accuracy >= low - BELOW * span)
+    return max(-1.0, near - 0.08 * span), min(101.0, high + 0.08 * span)

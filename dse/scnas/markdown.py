@@ -7,7 +7,8 @@ from gatewright.dse.scnas.tables import STATUSES, Row, rows, search_rows, standi
 from gatewright.sw.accuracy import Accuracy
 
 BESIDE = """Streams beside integers: to each integer design the stream design of least predicted energy that is no less accurate on
-validation images, else the most accurate one (points: its validation accuracy above the integers', in percent):"""
+validation images, else the most accurate one (integers over streams: energy, more than 1 where streams take less; points: validation
+accuracy of the streams above the integers', in percent):"""
 
 
 def tables(result: Result) -> str:
@@ -87,7 +88,7 @@ def _designs(designs: tuple[Row, ...]) -> str:
 
 
 def _standings(result: Result) -> str:
-    compared = ("test", "nJ", "test of streams", "nJ of streams", "streams over integers", "points", "rests on")
+    compared = ("test", "nJ", "test of streams", "nJ of streams", "integers over streams", "points", "rests on")
     headings = ("energy", "integer design", "stream design", *compared)
     listed = (
         (
@@ -98,7 +99,7 @@ def _standings(result: Result) -> str:
             _nj(item.energy_pj),
             _accuracy(item.stochastic_accuracy),
             _nj(item.stochastic_pj),
-            f"{item.ratio:.2f}",
+            f"{item.integers_over_streams:.2f}",
             f"{item.points:+.1f}",
             "gates" if item.measured else "prediction",
         )

@@ -1,6 +1,6 @@
-"""The plots of a reproduction beside its fronts: `*_info` gives the numbers, `*_plot` draws them."""
+"""Plots of a reproduction's search space: `*_info` gives the numbers, `*_plot` draws them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from math import log10
 
@@ -9,60 +9,11 @@ from plotly.subplots import make_subplots
 
 from gatewright.dse.plots import ACCENT, INK, LOGARITHMIC, style
 from gatewright.dse.scnas.chart import Chart
-from gatewright.dse.scnas.front import PALETTES, method_colours
-from gatewright.dse.scnas.result import Result, Search, Status
-from gatewright.dse.scnas.tables import STATUSES
+from gatewright.dse.scnas.names import SOFT
+from gatewright.dse.scnas.result import Result
 from gatewright.hw.names import operator_named
 
-ENDINGS: dict[Status, tuple[str, str]] = {
-    "scored": ("accuracy estimated", "#2d9a78"),
-    "over_budget": ("over the budget: not evaluated", "#d98324"),
-    "impossible": ("runs on no accelerator", "#c2362f"),
-    "repeated": ("drawn before", "#c9d2da"),
-}
-
-
-@dataclass(frozen=True)
-class Course:
-    """A search: percent of validation images that its best network so far had, after each point drawn; None before the first."""
-
-    label: str
-    colour: str
-    best: tuple[float | None, ...]
-
-
-def progress_info(result: Result) -> tuple[Course, ...]:
-    """Every search, point by point in the order drawn."""
-    colours = method_colours(result)
-    return tuple(Course(search.label, colours[search.method][1], tuple(_best(search))) for search in result.searches)
-
-
-def _best(search: Search) -> Iterable[float | None]:
-    best: float | None = None
-    for point in search.points:
-        if point.estimate is not None:
-            best = max(100 * point.estimate, best or 0.0)
-        yield best
-
-
-def progress_plot(courses: Sequence[Course]) -> go.Figure:
-    """Best estimate within the budget over points drawn."""
-    figure = go.Figure()
-    for course in courses:
-        figure.add_scatter(
-            x=list(range(1, len(course.best) + 1)),
-            y=course.best,
-            mode="lines",
-            line={"color": course.colour, "width": 2, "shape": "hv"},
-            name=course.label,
-            hovertemplate=f"{course.label}: %{{y:.1f}}% after %{{x}} points<extra></extra>",
-        )
-    style(figure, "points drawn", "best estimate within the budget, %", 420)
-    settled = [value for course in courses for value in course.best[len(course.best) // 10 :] if value is not None]
-    if settled:
-        margin = 0.05 * (max(settled) - min(settled)) + 0.5
-        figure.update_yaxes(range=[min(settled) - margin, min(101.0, max(settled) + margin)])
-    return figure
+COLOURS = ("#2d9a78", "#b4436c", "#d98324", "#6b7a1f", "#7a5ea8", "#b58a5a", "#3fb5c4", "#2f6fab")  # of kinds of circuits
 
 
 @dataclass(frozen=True)
@@ -97,39 +48,6 @@ def contraction_plot(info: ContractionInfo) -> go.Figure:
     every = 3 if most < 30 else 10
     ticks = list(range(0, int(most) + every, every))
     figure.update_xaxes(tickvals=ticks, ticktext=[f"10<sup>{tick}</sup>" for tick in ticks], range=[0, 1.08 * most])
-    figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ")
-    return figure
-
-
-@dataclass(frozen=True)
-class SkippedInfo:
-    """How many points of each search ended how."""
-
-    labels: tuple[str, ...]
-    counts: dict[Status, tuple[int, ...]]
-
-
-def skipped_info(result: Result) -> SkippedInfo:
-    """Every search."""
-    searches = result.searches
-    return SkippedInfo(tuple(s.label for s in searches), {status: tuple(s.count(status) for s in searches) for status in STATUSES})
-
-
-def skipped_plot(info: SkippedInfo) -> go.Figure:
-    """A stacked bar for each search."""
-    figure = go.Figure()
-    for status, counts in info.counts.items():
-        name, colour = ENDINGS[status]
-        figure.add_bar(
-            y=info.labels,
-            x=counts,
-            orientation="h",
-            name=name,
-            marker={"color": colour, "line": {"width": 0.5, "color": "white"}},
-            hovertemplate="%{y}: %{x} " + name + "<extra></extra>",
-        )
-    style(figure, "points drawn", "", 110 + 34 * len(info.labels))
-    figure.update_layout(barmode="stack", bargap=0.3, legend_traceorder="normal")
     figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ")
     return figure
 
@@ -180,7 +98,7 @@ def chart_plot(info: ChartInfo) -> go.Figure:
     style(figure, "pJ a product (log scale)", "", 480)
     kinds, least = sorted({c.kind for c in info.circuits}), min((c.error for c in info.circuits if c.error), default=1.0)
     for column, bits in enumerate(widths, start=1):
-        for kind, colour in zip(kinds, (*PALETTES["stochastic"], *PALETTES["integer"]), strict=False):
+        for kind, colour in zip(kinds, COLOURS, strict=False):
             mine = [c for c in info.circuits if (c.kind, c.bits) == (kind, bits)]
             figure.add_scatter(
                 x=[c.energy_pj for c in mine],
@@ -204,5 +122,8 @@ def chart_plot(info: ChartInfo) -> go.Figure:
     figure.update_xaxes(LOGARITHMIC, tickvals=[n * 10**p for p in range(-3, 3) for n in (1, 2, 5)])
     figure.update_yaxes(LOGARITHMIC, tickvals=[n * 10**p for p in range(-4, 2) for n in (1, 2, 5)])
     figure.update_yaxes(title="error of a sum", col=1)
+    for words, filled in (("full: searches choose from it", True), ("hollow: dropped", False)):
+        marker = {"color": SOFT if filled else "white", "size": 11 if filled else 7, "line": {"width": 1.4, "color": SOFT}}
+        figure.add_scatter(x=[None], y=[None], mode="markers", marker=marker, name=words, row=1, col=1)
     figure.update_layout(legend={"y": 1.1}, margin={"t": 90})
     return figure

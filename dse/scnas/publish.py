@@ -8,12 +8,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from plotly.subplots import make_subplots
-
-from gatewright.dse.plots import INK
 from gatewright.dse.run import Run
 from gatewright.dse.scnas.folder import result_of
-from gatewright.dse.scnas.front import front_info, front_plot, window
+from gatewright.dse.scnas.front import front_info
+from gatewright.dse.scnas.front_plot import front_plot
 from gatewright.dse.scnas.markdown import tables
 from gatewright.dse.scnas.plan import PLANS
 from gatewright.dse.scnas.record import read, write
@@ -33,27 +31,12 @@ def fill(results: Mapping[str, Result], path: Path) -> None:
 
 def picture(result: Result) -> str:
     """A page with the fronts, of the logic alone and with memories, side by side: what docs/scnas.png is taken of."""
-    figure = make_subplots(1, 2, subplot_titles=("logic alone", "with memories at once their cited cost"), horizontal_spacing=0.08)
-    for column, memories in enumerate((0.0, 1.0), start=1):
-        info = front_info(result, memories)
-        drawn = front_plot(info)
-        for trace in drawn.data:
-            trace.showlegend = column == 1 and trace.showlegend is not False
-            figure.add_trace(trace, row=1, col=column)
-        figure.update_xaxes(drawn.layout.xaxis, row=1, col=column, title_text="nJ an image (log scale)")
-        figure.update_yaxes(drawn.layout.yaxis, row=1, col=column, title_text="accuracy, %" if column == 1 else "", range=window(info))
+    figure = front_plot(front_info(result), front_info(result, 1.0))
     figure.update_layout(
-        template="plotly_white",
-        font={"color": INK},
-        title={
-            "text": f"{result.data}: designs by test accuracy and energy (full: on gates, hollow: predicted), faint: estimates",
-            "x": 0.5,
-            "font": {"size": 16},
-        },
+        title={"text": f"{result.data}: accuracy against energy; n ×: energy over the winner's", "x": 0.5, "font": {"size": 16}},
         width=1500,
         height=640,
-        margin={"t": 120, "l": 70, "r": 20, "b": 60},
-        legend={"orientation": "h", "y": 1.06, "yanchor": "bottom", "x": 0},
+        margin={"t": 80, "l": 70, "r": 20, "b": 60},
     )
     page: str = figure.to_html(include_plotlyjs=True, config={"displayModeBar": False})
     return page

@@ -1,28 +1,30 @@
 """The page of a reproduction: one HTML file that needs nothing else, made from the run folder's records alone."""
 
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from gatewright.dse.claims import Claim
 from gatewright.dse.pages import figure, render
 from gatewright.dse.run import RECORD, REPORT, Run
 from gatewright.dse.scnas import chart as charts
 from gatewright.dse.scnas.circuits import circuits
 from gatewright.dse.scnas.folder import result_of
-from gatewright.dse.scnas.front import front_info, front_plot
-from gatewright.dse.scnas.plots import (
-    chart_info,
-    chart_plot,
-    contraction_info,
-    contraction_plot,
+from gatewright.dse.scnas.front import front_info
+from gatewright.dse.scnas.front_plot import front_plot
+from gatewright.dse.scnas.panels import method_plot
+from gatewright.dse.scnas.plots import chart_info, chart_plot, contraction_info, contraction_plot
+from gatewright.dse.scnas.result import Result
+from gatewright.dse.scnas.search_plots import (
+    estimates_info,
+    estimates_plot,
     progress_info,
     progress_plot,
     skipped_info,
     skipped_plot,
 )
-from gatewright.dse.scnas.result import Result
 from gatewright.dse.scnas.tables import rows, search_rows, standing_words, standings, verdict, winner_words
 from gatewright.dse.words import accelerator_words, network_words
-from gatewright.sim.metrics import MEMORY_FACTORS
 
 
 def write(run: Run) -> Path:
@@ -51,13 +53,21 @@ def page_of(result: Result, started: str) -> str:
         searches=search_rows(result),
         standings=standings(result),
         summary=standing_words(standings(result)),
+        cards=_cards(result),
+        claims=[[*group] for _, group in groupby(result.claims, key=lambda claim: claim.note)],
         met=[claim for claim in result.claims if claim.paper is not None and claim.holds],
         asked=[claim for claim in result.claims if claim.paper is not None],
         verdict=verdict,
-        factors=[*MEMORY_FACTORS.values()],
         heldout=best.metrics.heldout_error,
         **_figures(result),
     )
+
+
+def _cards(result: Result) -> list[Claim]:
+    """The paper's first claim, and how streams stand against 8-bit integers."""
+    measured = [claim for claim in result.claims if claim.measured is not None]
+    paper, integers = ([c for c in measured if c.paper is not None], [c for c in measured if "INT8" in c.name])
+    return [*paper[:1], *integers[:1]]
 
 
 def _figures(result: Result) -> dict[str, Any]:
@@ -65,6 +75,8 @@ def _figures(result: Result) -> dict[str, Any]:
     drawn = {
         "front": front_plot(front_info(result)),
         "memories": front_plot(front_info(result, 1.0)),
+        "methods": method_plot(front_info(result)),
+        "estimates": estimates_plot(estimates_info(result)),
         "progress": progress_plot(progress_info(result)),
         "contraction": contraction_plot(contraction_info(result)),
         "skipped": skipped_plot(skipped_info(result)),

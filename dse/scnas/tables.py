@@ -65,8 +65,8 @@ class Standing(Noun):
     """An integer design, and the stream design of least energy that is no less accurate on validation images, else the most accurate one.
 
     `energy`: which is compared, that of the logic alone or with memories at once their cited cost; of gates where both ran on theirs
-    (`measured`), else predicted. `ratio`: the streams' over the integers'. `points`: validation accuracy, the streams' above
-    the integers', in percent.
+    (`measured`), else predicted. `integers_over_streams`: the integers' energy in that of the streams, more than 1 where streams take less.
+    `points`: validation accuracy, the streams' above the integers', in percent.
     """
 
     energy: str
@@ -78,14 +78,14 @@ class Standing(Noun):
     stochastic_network: str
     stochastic_accuracy: Accuracy
     stochastic_pj: float
-    ratio: float
+    integers_over_streams: float
     points: float
     measured: bool
 
     @property
     def won(self) -> bool:
         """Streams are no less accurate, and take less."""
-        return self.points >= 0 and self.ratio < 1
+        return self.points >= 0 and self.integers_over_streams > 1
 
 
 def network_words(a: Architecture) -> str:
@@ -153,7 +153,7 @@ def _standing(integer: Design, streams: list[Design], factor: float) -> Standing
         stochastic_network=network_words(best.architecture),
         stochastic_accuracy=best.test,
         stochastic_pj=energy(best),
-        ratio=energy(best) / energy(integer),
+        integers_over_streams=energy(integer) / energy(best),
         points=100 * (best.validation.value - enough),
         measured=measured,
     )
@@ -164,11 +164,11 @@ def standing_words(found: Sequence[Standing]) -> list[str]:
     lines = []
     for energy in dict.fromkeys(item.energy for item in found):
         mine = [item for item in found if item.energy == energy]
-        won, short = [item.ratio for item in mine if item.won], [-item.points for item in mine if item.points < 0]
-        lost = [item.ratio for item in mine if item.points >= 0 and not item.won]
+        won, short = [item.integers_over_streams for item in mine if item.won], [-item.points for item in mine if item.points < 0]
+        lost = [item.integers_over_streams for item in mine if item.points >= 0 and not item.won]
         parts = [
-            f"{len(won)} are beaten by streams that are no less accurate ({_range(won)} times their energy)" if won else "",
-            f"streams LOSE to {len(lost)} in energy ({_range(lost)} times)" if lost else "",
+            f"{len(won)} take {_range(won)} times the energy of streams that are no less accurate" if won else "",
+            f"streams LOSE to {len(lost)} in energy ({_range(lost)} times that of the streams)" if lost else "",
             f"streams LOSE to {len(short)} in accuracy (short of it by {_range(short)} points)" if short else "",
         ]
         lines.append(f"{energy}: of {len(mine)} integer designs {'; '.join(part for part in parts if part)}")
