@@ -214,6 +214,11 @@ def test_methods_search_with_seeds_of_their_own() -> None:
     assert search.seed(PLAN, ALL["scnas"]) != search.seed(PLAN.replace(seed=1), ALL["scnas"])
 
 
+def test_large_spaces_are_searched_by_imitation_too() -> None:
+    imitation = {name: getattr(methods.sampler(method, QUICK, 0), "imitation", None) for name, method in ALL.items()}
+    assert imitation == {"scnas": 1.0, "tpe": None, "random": None, **dict.fromkeys(("hardware", "int8", "int4", "fp32", "fp16"), 0.0)}
+
+
 def test_what_each_method_may_choose() -> None:
     random = Random(0)
     for name, operators in {"int8": {"int8"}, "int4": {"int4"}, "fp32": {"fp32"}, "fp16": {"fp16"}}.items():
