@@ -21,13 +21,13 @@ LEAN = 0.1  # of a plot's width: how far to the right of their designs, where le
 def named(info: FrontInfo, span: tuple[float, float], rows: tuple[float, float]) -> Iterator[dict[str, Any]]:
     """Plotly's annotations: names in the order of their energies and apart from each other, with a line to the design each.
 
-    In a row above the designs those more accurate than the winner, in a row below them the winner and the others. span: energies at the
-    plot's ends, in nJ. rows: percents where the rows are.
+    The more accurate half in a row above the designs, the others in a row below them. span: energies at the plot's ends, in nJ. rows:
+    percents where the rows are.
     """
     left, right = (log10(x) for x in span)
-    best = max((note.mark.accuracy for note in info.notes if note.mark.winner), default=0.0)
-    for row, y in enumerate(rows):
-        notes = [note for note in info.notes if (note.mark.winner or note.mark.accuracy < best) == bool(row)]
+    ranked = sorted(info.notes, key=lambda note: -note.mark.accuracy)
+    half = (len(ranked) + 1) // 2
+    for row, (y, notes) in enumerate(zip(rows, (ranked[:half], ranked[half:]), strict=True)):
         notes.sort(key=lambda note: note.mark.energy_nj)
         wanted = [(log10(note.mark.energy_nj) - left) / (right - left) + LEAN * row for note in notes]
         for note, place in zip(notes, spread(wanted, APART), strict=True):

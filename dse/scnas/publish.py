@@ -33,7 +33,9 @@ def picture(result: Result) -> str:
     """A page with the fronts, of the logic alone and with memories, side by side: what docs/scnas.png is taken of."""
     figure = front_plot(front_info(result), front_info(result, 1.0))
     figure.update_layout(
-        title={"text": f"{result.data}: accuracy against energy; n ×: energy over the winner's", "x": 0.5, "font": {"size": 16}},
+        title={"text": f"{result.data}: accuracy against energy. n ×: energy over the winner's, more than 1 where the winner takes less"},
+        title_x=0.5,
+        title_font_size=16,
         width=1500,
         height=640,
         margin={"t": 80, "l": 70, "r": 20, "b": 60},
