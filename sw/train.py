@@ -122,7 +122,7 @@ class Training:
         check_same(path, wanted, {"network": found.architecture, "recipe": found.recipe, "data": found.dataset})
         if "generator" not in position:
             raise BadInput(f"{path} holds a trained network without the state that training goes on from.")
-        self.model.load_state_dict(found.network.state_dict())
+        self.model.to(self.device).load_state_dict(found.network.state_dict())  # where it is, an optimiser puts its moments
         self.generator.set_state(position["generator"])
         set_moments(self.optimiser, position)
         self.history, self.seconds = found.history, position["seconds"].item()
