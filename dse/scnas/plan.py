@@ -134,11 +134,11 @@ FULL = Plan(
     scored=300,
     shared=Recipe(epochs=5, batch=64, learning_rate=0.01, mirror=True, threads=2, device="auto"),
     seen=1500,
-    finalists=3,
+    finalists=2,
     final=Recipe(epochs=6, batch=64, learning_rate=0.01, margin=4, mirror=True, device="auto"),
     gates=16,
     verified=12,
     converted=CONVENTIONAL,
-    pure=TRAINED,
+    pure=TRAINED[:1],
 )
 PLANS = {plan.name: plan for plan in (QUICK, FULL)}
