@@ -48,7 +48,8 @@ class Run:
         except FileNotFoundError:
             raise BadInput(
                 f"{self.folder} has no {name}: the run did not get so far, or it is none. Go on with the command that began it, "
-                f"as `gatewright explore {self.folder / CONFIG} --resume {self.folder}`."
+                f"as `gatewright explore {self.folder / CONFIG} --resume {self.folder}` "
+                f"or `gatewright reproduce scnas --resume {self.folder}`."
             ) from None
         except ValueError as error:
             raise BadInput(f"{self / name} is damaged ({error}). Put a copy back, or delete it and go on with --resume.") from None

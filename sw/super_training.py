@@ -66,6 +66,7 @@ class SuperTraining:
         self.known = {
             "super-network": span.to_json(),
             "recipe": recipe.to_json(),
+            "device": device_named(recipe.device).type,
             "data": dataset.name,
             "number of images": str(sample),
             "number of networks a step": str(drawn),

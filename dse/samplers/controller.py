@@ -180,9 +180,11 @@ class ControllerSampler(BaseSampler):
 
     def _best(self, study: Study, trials: Sequence[FrozenTrial], ranking: Ranking) -> tuple[FrozenTrial, ...]:
         """The best of some trials with different parameters, the earlier of equals first."""
-        different = {tuple(sorted(trial.params.items())): trial for trial in reversed(trials)}.values()
-        rewards = {trial.number: self._reward(study, trial, ranking) or 0.0 for trial in different}
-        return tuple(sorted(different, key=lambda trial: (-rewards[trial.number], trial.number))[: self.kept])
+        rewards = {trial.number: self._reward(study, trial, ranking) or 0.0 for trial in trials}
+        ordered, different = sorted(trials, key=lambda trial: (-rewards[trial.number], trial.number)), dict[Any, FrozenTrial]()
+        for trial in ordered:
+            different.setdefault(tuple(sorted(trial.params.items())), trial)
+        return tuple(different.values())[: self.kept]
 
     def _joined(self, decisions: dict[str, Decision | None], trials: Sequence[FrozenTrial]) -> dict[str, Decision | None]:
         """With the decisions of some more trials."""

@@ -75,7 +75,7 @@ def fit(finalist: Finalist, plan: Plan, source: Source, folder: Path) -> None:
         return
     if finalist.trained_as.operators[0].kind == "float":
         fp.save(fp.train_float(finalist.trained_as, images, plan.final, part=part), path)
-        part.unlink()
+        part.unlink(missing_ok=True)
         return
     training = Training(finalist.trained_as, images, plan.final)
     if part.is_file():
@@ -84,7 +84,7 @@ def fit(finalist: Finalist, plan: Plan, source: Source, folder: Path) -> None:
         training.epoch()
         checkpoint.save(training.trained, part, training.position)
     checkpoint.save(training.trained, path)
-    part.unlink()
+    part.unlink(missing_ok=True)
 
 
 def assess(finalist: Finalist, plan: Plan, source: Source, folder: Path) -> Design:

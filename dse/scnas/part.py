@@ -7,8 +7,11 @@ from typing import Any
 
 from gatewright.dse.run import Run
 from gatewright.dse.scnas.result import Point
+from gatewright.hw.errors import BadInput
+from gatewright.sim import cache
 from gatewright.sw.models import Architecture
 
+HASH = "sha256"
 EVERY = 8  # new networks between two writings: each takes a tenth of a second to two, a writing a millisecond
 
 
@@ -21,9 +24,9 @@ class Part:
 
     def __init__(self, path: Path) -> None:
         self.folder, self.name, self.started = Run(path.parent), path.name, time.perf_counter()
-        kept = self.folder.read(self.name) if path.is_file() else {}
-        self.known: dict[str, dict[str, Any]] = kept.get("points", {})
-        self.before = float(kept.get("seconds", 0.0))
+        kept = _read(path) if path.is_file() else {"points": {}, "seconds": 0.0}
+        self.known: dict[str, dict[str, Any]] = kept["points"]
+        self.before: float = kept["seconds"]
 
     @property
     def seconds(self) -> float:
@@ -39,9 +42,19 @@ class Part:
         self.known[network.content_hash] = point.model_dump(mode="json", exclude={"number", "architecture"})
         if len(self.known) % EVERY == 0:
             kept = {"drawn": point.number + 1, "seconds": self.seconds, "points": self.known}
-            self.folder.write_text(self.name, json.dumps(kept, allow_nan=False))
+            self.folder.write_text(self.name, json.dumps(kept | {HASH: cache.key(**kept)}, allow_nan=False))
 
 
 def drawn(path: Path) -> int:
     """How many points a search had drawn when it last wrote its part; none where there is no file."""
-    return int(Run(path.parent).read(path.name)["drawn"]) if path.is_file() else 0
+    return int(_read(path)["drawn"]) if path.is_file() else 0
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        kept = json.loads(path.read_text())
+        if kept.pop(HASH) != cache.key(**kept):
+            raise ValueError("its content does not match the hash stored in it")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"{path} is damaged ({error}). Delete it and go on with --resume: the search begins anew.") from None
+    return dict(kept)

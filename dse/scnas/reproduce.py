@@ -14,6 +14,7 @@ from gatewright.dse.run import RESULT, Run
 from gatewright.dse.scnas import contraction
 from gatewright.dse.scnas.comparison import claims, rivals, winner
 from gatewright.dse.scnas.finalists import assess, file_of, finalists, fit
+from gatewright.dse.scnas.folder import result_of
 from gatewright.dse.scnas.gates import prove
 from gatewright.dse.scnas.methods import Method, sequential, together
 from gatewright.dse.scnas.part import drawn
@@ -44,7 +45,9 @@ class Reproduction:
         self.shared = run / f"shared-{self.hash}.safetensors"
 
     def run(self) -> Result:
-        """Everything, from where the run stands."""
+        """Everything, from where the run stands; of a finished one its result."""
+        if (self.folder / RESULT).exists():
+            return result_of(self.folder)
         for name in (SEARCHES, DESIGNS):
             (self.folder / name).mkdir(exist_ok=True)
         with self.folder.locked(), workers(self.plan.workers) as pool:

@@ -8,7 +8,7 @@ from gatewright.dse.scnas.result import Design, Kind, Result, Status
 from gatewright.dse.words import by_layer
 from gatewright.hw.noun import Noun
 from gatewright.sim.metrics import Metrics, with_memories
-from gatewright.sw.accuracy import Accuracy
+from gatewright.sw.accuracy import Accuracy, below
 from gatewright.sw.models import Architecture
 
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -85,7 +85,12 @@ class Standing(Noun):
     @property
     def won(self) -> bool:
         """Streams are no less accurate, and take less."""
-        return self.points >= 0 and self.integers_over_streams > 1
+        return not self.short and self.integers_over_streams > 1
+
+    @property
+    def short(self) -> bool:
+        """Streams are less accurate on validation images, or on test images by more than chance explains."""
+        return self.points < 0 or below(self.stochastic_accuracy, self.accuracy)
 
 
 def network_words(a: Architecture) -> str:
@@ -164,12 +169,14 @@ def standing_words(found: Sequence[Standing]) -> list[str]:
     lines = []
     for energy in dict.fromkeys(item.energy for item in found):
         mine = [item for item in found if item.energy == energy]
-        won, short = [item.integers_over_streams for item in mine if item.won], [-item.points for item in mine if item.points < 0]
-        lost = [item.integers_over_streams for item in mine if item.points >= 0 and not item.won]
+        won, short = [item.integers_over_streams for item in mine if item.won], [item for item in mine if item.short]
+        lost = [item.integers_over_streams for item in mine if not item.short and not item.won]
         parts = [
             f"{len(won)} take {_range(won)} times the energy of streams that are no less accurate" if won else "",
             f"streams LOSE to {len(lost)} in energy ({_range(lost)} times that of the streams)" if lost else "",
-            f"streams LOSE to {len(short)} in accuracy (short of it by {_range(short)} points)" if short else "",
+            f"streams LOSE to {len(short)} in accuracy (on validation images, or on test images by more than chance explains)"
+            if short
+            else "",
         ]
         lines.append(f"{energy}: of {len(mine)} integer designs {'; '.join(part for part in parts if part)}")
     return lines

@@ -11,7 +11,7 @@ import optuna
 import pytest
 
 from gatewright.dse.evaluate import Outcome, Source
-from gatewright.dse.scnas import comparison, methods, part, reproduce, search, shared
+from gatewright.dse.scnas import comparison, methods, part, plan, reproduce, search, shared
 from gatewright.dse.scnas.finalists import file_of, finalists, fit
 from gatewright.dse.scnas.methods import Method, drawn, together
 from gatewright.dse.scnas.plan import QUICK
@@ -19,6 +19,7 @@ from gatewright.dse.scnas.result import Design, Point, Search, Step
 from gatewright.dse.scnas.tables import verdict
 from gatewright.hw.config import integer
 from gatewright.hw.errors import BadInput
+from gatewright.sim import cache
 from gatewright.sim.metrics import Metrics
 from gatewright.sw.accuracy import wilson
 from gatewright.sw.models import Architecture, workload
@@ -160,7 +161,8 @@ def test_an_interrupted_search_goes_on(seen: Seen, name: str, estimates: int, mo
     known = [network for network in bills if network.content_hash in kept["points"]]
     assert known == bills[: (len(billed) - 1) // part.EVERY * part.EVERY] != []
     assert part.drawn(file) == kept["drawn"] == 1 + next(p.number for p in whole.points if p.architecture == known[-1])
-    file.write_text(json.dumps(kept | {"seconds": 1000.0}))
+    longer = {name: kept[name] for name in ("drawn", "points")} | {"seconds": 1000.0}
+    file.write_text(json.dumps(longer | {part.HASH: cache.key(**longer)}))
     seen.asked.clear()
     billed.clear()
     seen.left = None
@@ -172,10 +174,18 @@ def test_an_interrupted_search_goes_on(seen: Seen, name: str, estimates: int, mo
 
 
 def test_a_damaged_part_is_said(seen: Seen, tmp_path: Path) -> None:
-    assert part.drawn(tmp_path / "part") == 0
-    (tmp_path / "part").write_text("{")
-    with pytest.raises(BadInput, match="part is damaged .* delete it and go on with --resume"):
-        search.search(ALL["random"], PLAN, 1.0, Path("none"), SOURCE, tmp_path / "part")
+    file = tmp_path / "part"
+    assert part.drawn(file) == 0
+    kept, networks = part.Part(file), [FIXED.replace(widths=(i + 1, 8)) for i in range(part.EVERY)]
+    for i, network in enumerate(networks):
+        kept.keep(network, Point(number=i, status="scored", architecture=network, energy_pj=1.0, memory_energy_pj=1.0, estimate=0.5))
+    assert part.drawn(file) == part.EVERY
+    whole = file.read_text()
+    for damaged in ("", "{", "{}", "[]", "null", whole[:-9], whole.replace("0.5", "0.7", 1)):
+        file.write_text(damaged)
+        for reading in (part.drawn, part.Part):
+            with pytest.raises(BadInput, match="part is damaged .* Delete it and go on with --resume"):
+                reading(file)
 
 
 def test_a_network_may_take_all_of_the_budget() -> None:
@@ -205,8 +215,13 @@ def test_a_budget_of_floating_point_is_its_own(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_hash_of_what_searches_rest_on() -> None:
     assert PLAN.replace(finalists=7, gates=8, final=PLAN.final.replace(epochs=3)).searching == PLAN.searching
-    for changed in ({"budget": 0.7}, {"seed": 5}, {"kernels": (3,)}, {"shared": PLAN.shared.replace(epochs=3)}):
-        assert PLAN.replace(**changed).searching != PLAN.searching
+    changed: dict[str, Any] = {"data": PLAN.data.replace(validation=200), "shared": PLAN.shared.replace(epochs=3), "pooling": ("max",)}
+    changed |= {"widths": ((4, 8), (8, 16)), "kernels": (3,), "pool_after": (1,), "rows": (2,), "cols": (2,), "sample": 100}
+    changed |= {"reference": 0, "operand_bits": 32, "buffer_words_max": 64, "images": 2, "clock_ns": 10.0, "budget": 0.7, "points": 3}
+    changed |= {"scored": 2, "halving": 0.5, "settled": 64, "seen": 9, "seed": 5}
+    assert set(changed) == {name for name, _ in PLAN} - set(plan.AFTERWARDS)
+    for name, value in changed.items():
+        assert PLAN.replace(**{name: value}).searching != PLAN.searching, name
 
 
 def test_methods_search_with_seeds_of_their_own() -> None:
