@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from gatewright.hw.config import Operator, floating, integer, stochastic, xnor
 from gatewright.hw.errors import BadInput
 from gatewright.sw.accuracy import accuracy
 from gatewright.sw.checkpoint import Recipe
-from gatewright.sw.data import Dataset, digits, encode
+from gatewright.sw.data import Dataset, Split, digits, encode
 from gatewright.sw.float_network import float_accuracy, scaled
 from gatewright.sw.models import Architecture
 from gatewright.sw.modules import export
@@ -88,6 +89,23 @@ def test_linear_operators_train_as_the_inherited_network_does(operators: tuple[O
     images = data.train.images[:50]
     wanted = model(torch.from_numpy(encode(operators[0], images, data.maximum)).float())
     torch.testing.assert_close(whole(scaled(images, data.maximum), a), wanted)
+
+
+@pytest.mark.parametrize(("take_out", "operators"), [(inherit, (EIGHT,)), (inherit_float, (floating("fp32"),))], ids=["integers", "floats"])
+def test_statistics_are_those_of_the_first_training_images(
+    take_out: Callable[..., torch.nn.Module], operators: tuple[Operator, ...], data: Dataset
+) -> None:
+    def statistics(dataset: Dataset) -> list[torch.Tensor]:
+        return [tensor for name, tensor in take_out(shared(), architecture(operators), dataset, 64).named_buffers() if "running" in name]
+
+    known, train = statistics(data), data.train
+    other = Split(images=np.zeros_like(data.validation.images), labels=data.validation.labels)
+    late = Split(images=np.concatenate([train.images[:64], 0 * train.images[64:]]), labels=train.labels)
+    assert known
+    for same in (replace(data, validation=other), replace(data, train=late)):
+        assert all(torch.equal(one, two) for one, two in zip(known, statistics(same), strict=True))
+    early = Split(images=np.concatenate([0 * train.images[:1], train.images[1:]]), labels=train.labels)
+    assert not any(torch.equal(one, two) for one, two in zip(known, statistics(replace(data, train=early)), strict=True))
 
 
 def test_floating_point_networks_are_paths_too(data: Dataset) -> None:
