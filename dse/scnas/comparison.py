@@ -171,4 +171,6 @@ def _accuracies(best: Design, other: Design) -> str:
     mine, theirs = best.validation.value, other.validation.value
     short = "; SC-NAS's is less accurate on validation images" if mine < theirs else ""
     short = ", its most accurate; it is less accurate on validation images than SC-NAS's" if theirs < mine else short
+    if below(best.test, other.test):
+        short += "; SC-NAS's is less accurate on test images by more than chance, so that less energy shows nothing"
     return f"test {best.test} against {other.test}{short}"
