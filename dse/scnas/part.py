@@ -24,7 +24,7 @@ class Part:
 
     def __init__(self, path: Path) -> None:
         self.folder, self.name, self.started = Run(path.parent), path.name, time.perf_counter()
-        kept = _read(path) if path.is_file() else {"points": {}, "seconds": 0.0}
+        kept: dict[str, Any] = _read(path) if path.is_file() else {"points": {}, "seconds": 0.0}
         self.known: dict[str, dict[str, Any]] = kept["points"]
         self.before: float = kept["seconds"]
 
