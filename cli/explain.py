@@ -78,18 +78,16 @@ def explain(
     chosen = _chosen(schedule, layer)
     output.note("Taking the prediction apart")
     found = take_apart(mapper(pricing).model, schedule, pricing.clock_ns, case.activities)
-    # measurements are per image, explanations per run
-    measured = None if case.layers is None else [{kind: pj * schedule.images for kind, pj in one.items()} for one in case.layers]
     detailed = chosen if layer is not None or len(chosen) <= FEW else []
-    layers = [part for i in detailed for part in ("", *text.layer(i, found.layers[i], None if measured is None else measured[i]))]
+    layers = [part for i in detailed for part in ("", *text.layer(i, found.layers[i], None if case.layers is None else case.layers[i]))]
     rest = (
         ["", text.LEGEND]
         if detailed
         else ["", f"Events and blocks of a layer: --layer, with its name or number from 0 to {len(chosen) - 1}."]
     )
     heading = text.heading(found, case.gates, case.operands, case.clock)
-    shown = Group(heading, "", text.summary(found, measured), *layers, *rest, "", *text.rests(found))
-    output.emit({"subject": subject, **found.record(chosen, measured)}, shown)
+    shown = Group(heading, "", text.summary(found, case.layers), *layers, *rest, "", *text.rests(found))
+    output.emit({"subject": subject, **found.record(chosen, case.layers)}, shown)
 
 
 def _configured(path: Path, measurements: Path | None) -> _Case:

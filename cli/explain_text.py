@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 FOLDED = 0.02  # of a table's energy: smaller rows are put together
 SAME = 1e-6  # relative: predictions that differ by less are equal
 LEGEND = (
-    "A count times its unit cost is the energy. Counts are of one run of the program: of events exact; of `changes` (bits that move) "
-    "a mean over images; flip-flops and um2 as fitted.\n"
+    "A count times its unit cost is the energy. All numbers are an image's, a run's divided among its images: counts of events are exact, "
+    "of `changes` (bits that move) a mean; flip-flops and um2 as fitted.\n"
     "Issues: cycles in which the grid takes operands. Beats: rows of results drained; sums: complete ones; requantised: scaled ones. "
     "Words are those moved: walked ones of images with padding, linear ones of weights and parameters, stored ones of results. "
     "Useful: times the part of the grid's lanes with useful products; filled: times the part of an element's lanes that have a channel; "
@@ -32,18 +32,19 @@ def heading(found: "Explanation", gates: "tuple[str, Metrics, Metrics] | None", 
     from gatewright.dse.words import accelerator_words
 
     images, whole = found.schedule.images, totals(found.layers)
-    half, full, twice = (pj / images / 1e3 for pj in whole["memory_energy_pj"].values())
+    half, full, twice = (pj / 1e3 for pj in whole["memory_energy_pj"].values())
+    run = f"a run of {images} takes {whole['cycles'] * images:,.0f}" if images > 1 else "one a run"
     lines = [
         f"{found.schedule.workload.name} on {accelerator_words(found.schedule.config)}",
-        f"Run: {whole['cycles']:,} cycles of {found.clock_ns:g} ns ({clock}), {images} image{'s' if images > 1 else ''}",
+        f"An image: {_count(whole['cycles'])} cycles of {found.clock_ns:g} ns ({clock}); {run}; all numbers are an image's",
         f"Operands: {operands}",
-        f"Predicted an image: logic {whole['energy_pj'] / images / 1e3:,.1f} nJ, calibrated",
+        f"Predicted an image: logic {whole['energy_pj'] / 1e3:,.1f} nJ, calibrated",
         f"  on-chip memories {full:,.1f} nJ, cited ({half:,.1f} at half, {twice:,.1f} at twice)",
-        f"  external memory {whole['external_energy_pj'] / images / 1e3:,.1f} nJ, cited",
+        f"  external memory {whole['external_energy_pj'] / 1e3:,.1f} nJ, cited",
     ]
     if gates is not None:
         technology, m, predicted = gates
-        mine, then = whole["energy_pj"] / images, predicted.energy_pj
+        mine, then = whole["energy_pj"], predicted.energy_pj
         plain = m.zero_delay_pj is not None and found.provenance["activity"] == ZERO_DELAY
         real = m.zero_delay_pj if plain and m.zero_delay_pj else m.energy_pj
         like = f", of which {real / 1e3:,.1f} nJ without glitches (as predicted; blocks are measured with them)" if plain else ""
@@ -62,11 +63,11 @@ def heading(found: "Explanation", gates: "tuple[str, Metrics, Metrics] | None", 
 
 
 def summary(found: "Explanation", measured: "Sequence[Mapping[str, float]] | None") -> Table:
-    """A row for each layer, in nJ an image, and the totals."""
+    """A row for each layer and the totals; `measured`: pJ by kind of block and layer."""
     real = ("measured nJ", "error") if measured is not None else ()
     head = ("layer", "operator", "logic nJ", "share", *real, "memories nJ", "external nJ", "cycles", "biggest block")
     table = _grid(*head, left=(0, 1, len(head) - 1))
-    scale, whole = 1e3 * found.schedule.images, sum(cost.logic_pj for cost in found.layers)
+    whole = sum(cost.logic_pj for cost in found.layers)
     each = [sum(blocks.values()) for blocks in measured] if measured is not None else [0.0] * len(found.layers)
 
     def line(name: str, operator: str, costs: "Sequence[LayerCost]", gates: float) -> None:
@@ -77,12 +78,12 @@ def summary(found: "Explanation", measured: "Sequence[Mapping[str, float]] | Non
         table.add_row(
             name,
             operator,
-            f"{logic / scale:,.1f}",
+            f"{logic / 1e3:,.1f}",
             f"{logic / whole:.1%}",
-            *((f"{gates / scale:,.1f}", f"{logic / gates - 1:+.1%}" if gates else "") if real else ()),
-            f"{sum(cost.memory_pj for cost in costs) / scale:,.1f}",
-            f"{sum(cost.external.pj for cost in costs) / scale:,.1f}",
-            f"{sum(cost.counts.cycles for cost in costs):,}",
+            *((f"{gates / 1e3:,.1f}", f"{logic / gates - 1:+.1%}" if gates else "") if real else ()),
+            f"{sum(cost.memory_pj for cost in costs) / 1e3:,.1f}",
+            f"{sum(cost.external.pj for cost in costs) / 1e3:,.1f}",
+            _count(sum(cost.counts["cycles"] for cost in costs)),
             f"{big} {blocks[big] / logic:.1%}",
         )
 
@@ -93,14 +94,16 @@ def summary(found: "Explanation", measured: "Sequence[Mapping[str, float]] | Non
 
 
 def layer(i: int, cost: "LayerCost", measured: Mapping[str, float] | None) -> list[Any]:
-    shape, o, t = cost.layer, cost.occupancy, cost.traffic
+    shape, moved = cost.layer, cost.traffic["moved"] / cost.traffic["compulsory"]
+    o, t = ({name: _count(number) for name, number in some.items()} for some in (cost.occupancy, cost.traffic))
     text = (
         f"Layer {i} {shape.name}, {shape.operator.name}: {shape.C} x {shape.H} x {shape.W} to {shape.K} x {shape.out_h} x {shape.out_w}, "
-        f"{cost.counts.products:,} products\n"
-        f"  time     {o.cycles:,} cycles: {o.issuing:,} issuing, {o.filling:,} filling and draining, {o.loading:,} loading, "
-        f"{o.storing:,} storing, {o.control:,} control; {o.hidden:,} more of loading behind issuing; elements in use {o.utilisation:.1%}\n"
-        f"  traffic  {t.moved:,} words, {t.moved / t.compulsory:.2f} x the compulsory {t.compulsory:,} "
-        f"({t.inputs:,} inputs, {t.constants:,} weights and parameters, {t.outputs:,} outputs)\n"
+        f"{_count(cost.counts['products'])} products\n"
+        f"  time     {o['cycles']} cycles: {o['issuing']} issuing, {o['filling']} filling and draining, {o['loading']} loading, "
+        f"{o['storing']} storing, {o['control']} control; {o['hidden']} more of loading behind issuing; "
+        f"elements in use {cost.occupancy['utilisation']:.1%}\n"
+        f"  traffic  {t['moved']} words, {moved:.2f} x the compulsory {t['compulsory']} "
+        f"({t['inputs']} inputs, {t['constants']} weights and parameters, {t['outputs']} outputs)\n"
         f"  operands {cost.activity}"
     )
     return [text, "", _blocks(cost, measured), "", _energy(cost)]
@@ -150,7 +153,11 @@ def _events(table: Table, rows: "Sequence[Row]", whole: float | None = None) -> 
 
 
 def _numbers(count: float, each: float) -> tuple[str, str, str]:
-    return f"{count:,.0f}" if count == round(count) or count > 1e4 else f"{count:,.1f}", f"{each:.4g}", f"{count * each:,.0f}"
+    return _count(count), f"{each:.4g}", f"{count * each:,.0f}"
+
+
+def _count(number: float) -> str:
+    return f"{number:,.0f}" if number == round(number) or number > 1e4 else f"{number:,.1f}"
 
 
 def _blocks(cost: "LayerCost", measured: Mapping[str, float] | None) -> Table:

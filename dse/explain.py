@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 
 from gatewright.dse import memories
 from gatewright.dse.cost import CLOCK_NS, CostModel, Priced
 from gatewright.dse.events import dynamic
-from gatewright.dse.explanation import Cause, Explanation, LayerCost, Row
+from gatewright.dse.explanation import Cause, Explanation, LayerCost, Row, an_image
 from gatewright.dse.features import Features
 from gatewright.dse.fit import dot
 from gatewright.dse.heldout import HeldOut, heldout
@@ -23,8 +24,9 @@ TIMED, ZERO_DELAY = "glitches are in the unit costs", "of some measurements or a
 
 
 def explain(model: CostModel, schedule: Schedule, clock_ns: float = CLOCK_NS, activities: Sequence[Activity] | None = None) -> Explanation:
-    """Take a schedule's prediction apart; `activities` as in `CostModel.predict`. Raises BadInput for a part no measurement tells about."""
-    config, counts = schedule.config, count(schedule)
+    """Take a schedule's prediction apart, per image; `activities` as in `CostModel.predict`. Raises BadInput for a part no measurement
+    tells about."""
+    config, counts, images = schedule.config, count(schedule), schedule.images
     priced = model.priced(config)
     parts = zip(
         schedule.workload.layers,
@@ -37,10 +39,19 @@ def explain(model: CostModel, schedule: Schedule, clock_ns: float = CLOCK_NS, ac
     )
     layers = []
     for layer, n, work, accesses, occupied, moved in parts:
-        logic = tuple(row for item in priced for row in _part(model, schedule, item, work, clock_ns) if row.pj)
-        stored = tuple(row for row in _memories(model, schedule, accesses, n.cycles, clock_ns) if row.pj)
+        logic = (row for item in priced for row in _part(model, schedule, item, work, clock_ns))
+        stored = _memories(model, schedule, accesses, n.cycles, clock_ns)
         layers.append(
-            LayerCost(layer, n, logic, stored, _external(schedule, n), occupied, moved, model.activity(work, config.operand_bits)[1])
+            LayerCost(
+                layer,
+                an_image(asdict(n), images),
+                tuple(row.an_image(images) for row in logic if row.pj),
+                tuple(row.an_image(images) for row in stored if row.pj),
+                _external(schedule, n).an_image(images),
+                an_image(asdict(occupied), images) | {"utilisation": occupied.utilisation},
+                an_image(asdict(moved) | {"compulsory": moved.compulsory}, images),
+                model.activity(work, config.operand_bits)[1],
+            )
         )
     same = tuple(item.measurement.name for item in model.samples if item.config == config)
     return Explanation(
@@ -61,7 +72,7 @@ def _errors(model: CostModel) -> HeldOut:
 
 
 def _part(model: CostModel, schedule: Schedule, item: Priced, work: Work, clock_ns: float) -> list[Row]:
-    """Clock, leakage and events of one part in one layer."""
+    """Clock, leakage and events of one part in one layer, over all images."""
     part, costs = item.part, model.costs[item.part.family]
     flips, cycles = dot(part.flips, costs.flips), work.counts.cycles
     leaked = item.leakage_nw / item.area_um2 * clock_ns * memories.NW_NS_PJ if item.area_um2 else 0.0
@@ -91,7 +102,7 @@ def _part(model: CostModel, schedule: Schedule, item: Priced, work: Work, clock_
 
 
 def _memories(model: CostModel, schedule: Schedule, accesses: memories.Accesses, cycles: int, clock_ns: float) -> list[Row]:
-    """Accesses of every on-chip memory, and what it costs to stand there."""
+    """Accesses of every on-chip memory over all images, and what it costs to stand there."""
     rows = []
     for buffer in memories.buffers(schedule.config):
         cost, (reads, writes) = model.memories.macro_for(buffer.depth, buffer.width), accesses[buffer.name]

@@ -1,14 +1,16 @@
-"""The nouns of an explanation: a prediction's energy as rows, each an exact count times a unit cost, and what the unit costs rest on."""
+"""The nouns of an explanation: a prediction's energy as rows, each an exact count times a unit cost, and what the unit costs rest on.
+
+All numbers are an image's: those of a run of the program, over its images. What a run does once for all its images, as loading weights,
+is divided among them, so that a count need not be whole.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from gatewright.dse.provenance import Extrapolation, Support
 from gatewright.sim.metrics import MEMORY_FACTORS
-from gatewright.sw.counts import Counts
 from gatewright.sw.layers import Layer
-from gatewright.sw.occupancy import Occupancy, Traffic
 from gatewright.sw.schedule import Schedule
 
 Cause = Literal["clock", "leakage", "settled", "glitches", "cited"]  # as `gatewright.sim.measurement` has them; memories are cited
@@ -16,7 +18,7 @@ Cause = Literal["clock", "leakage", "settled", "glitches", "cited"]  # as `gatew
 
 @dataclass(frozen=True)
 class Row:
-    """One event in one part, or one kind of access to a memory: `count` of them in a run of the program, `pj_each`.
+    """One event in one part, or one kind of access to a memory: `count` of them for an image, `pj_each`.
 
     `terms`: what `pj_each` consists of, by feature of the fit: (bits moved by an event, pJ a bit). `source`: the family whose fit gave
     the unit cost, or the cited macros.
@@ -35,18 +37,25 @@ class Row:
     def pj(self) -> float:
         return self.count * self.pj_each
 
+    def an_image(self, images: int) -> "Row":
+        """One image's part of a row that counts for all images of a run."""
+        return replace(self, count=an_image({"count": self.count}, images)["count"])
+
 
 @dataclass(frozen=True)
 class LayerCost:
-    """One layer of a run of the program: energies in pJ per run. `activity`: whence is known how much operands move."""
+    """One layer, for an image: energies in pJ. `activity`: whence is known how much operands move.
+
+    `counts`, `occupancy`, `traffic`: by the names of `sw.counts.Counts`, `sw.occupancy.Occupancy` and `Traffic`.
+    """
 
     layer: Layer
-    counts: Counts
+    counts: Mapping[str, float]
     logic: tuple[Row, ...]
     memories: tuple[Row, ...]
     external: Row
-    occupancy: Occupancy
-    traffic: Traffic
+    occupancy: Mapping[str, float]
+    traffic: Mapping[str, float]
     activity: str
 
     @property
@@ -58,7 +67,7 @@ class LayerCost:
         return sum(row.pj for row in self.memories)
 
     def by_block(self) -> dict[str, float]:
-        """Energy of the logic by kind of block, as `gatewright.dse.cost.Prediction.layers` has it per image."""
+        """Energy of the logic by kind of block, as `gatewright.dse.cost.Prediction.layers` has it."""
         result: dict[str, float] = {}
         for row in self.logic:
             result[row.block] = result.get(row.block, 0.0) + row.pj
@@ -73,14 +82,14 @@ class LayerCost:
         return {
             "name": self.layer.name,
             "operator": self.layer.operator.name,
-            "products": self.counts.products,
+            "products": self.counts["products"],
             **totals([self]),
             "logic": rows(self.logic),
             "memories": rows(self.memories),
             "external": rows([self.external]),
-            "counts": asdict(self.counts),
-            "occupancy": asdict(self.occupancy),
-            "traffic": asdict(self.traffic) | {"compulsory": self.traffic.compulsory},
+            "counts": self.counts,
+            "occupancy": self.occupancy,
+            "traffic": self.traffic,
             "activity": self.activity,
             "predicted": self.by_block(),
         }
@@ -100,7 +109,7 @@ class Explanation:
     provenance: dict[str, str]
 
     def record(self, chosen: Sequence[int], measured: Sequence[Mapping[str, float]] | None = None) -> dict[str, Any]:
-        """Every number, of the layers `chosen`, as JSON may hold it; energies in pJ per run. `measured`: pJ by kind of block and layer."""
+        """Every number, of the layers `chosen`, as JSON may hold it, all an image's. `measured`: pJ by kind of block and layer."""
         layers = [self.layers[i].record() | {"measured": measured[i] if measured is not None else None} for i in chosen]
         return {
             "network": self.schedule.workload.name,
@@ -117,12 +126,17 @@ class Explanation:
         }
 
 
+def an_image(run: Mapping[str, float], images: int) -> dict[str, float]:
+    """One image's part of numbers that count for all images of a run; whole where it divides them."""
+    return {name: number // images if number % images == 0 else number / images for name, number in run.items()}
+
+
 def totals(layers: Sequence[LayerCost]) -> dict[str, Any]:
-    """Energies in pJ and cycles of some layers of a run; the memories' at half, once and twice their cited cost."""
+    """Energies in pJ and cycles of some layers, for an image; the memories' at half, once and twice their cited cost."""
     memory = sum(layer.memory_pj for layer in layers)
     return {
         "energy_pj": sum(layer.logic_pj for layer in layers),
         "memory_energy_pj": {name: factor * memory for factor, name in MEMORY_FACTORS.items()},
         "external_energy_pj": sum(layer.external.pj for layer in layers),
-        "cycles": sum(layer.counts.cycles for layer in layers),
+        "cycles": sum(layer.counts["cycles"] for layer in layers),
     }

@@ -1,7 +1,7 @@
 """An explanation adds up to the prediction, counts what the schedule counts, and names measurements that are there."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -25,8 +25,9 @@ from gatewright.sw import checkpoint, data
 from gatewright.sw.accuracy import wilson
 from gatewright.sw.activity import IMAGES, activities
 from gatewright.sw.checkpoint import Recipe, Trained
-from gatewright.sw.counts import count
+from gatewright.sw.counts import count, utilisation
 from gatewright.sw.models import Architecture, network, workload
+from gatewright.sw.occupancy import traffic
 
 I8, X = integer(8), xnor()
 NETWORK = Architecture(family="vgg", channels=1, height=8, width=8, widths=(6, 8), operators=(I8, X, I8), pool_after=(0,))
@@ -71,17 +72,17 @@ def found(model: CostModel) -> Explanation:
 
 
 def test_the_rows_add_up_to_the_prediction(model: CostModel, found: Explanation) -> None:
-    predicted, images = model.predict(found.schedule, clock_ns=25.0), found.schedule.images
-    assert images == 2
+    predicted = model.predict(found.schedule, clock_ns=25.0)
+    assert found.schedule.images == 2
     for layer, blocks in zip(found.layers, predicted.layers, strict=True):
-        assert {block: pj / images for block, pj in layer.by_block().items()} == pytest.approx({b: pj for b, pj in blocks.items() if pj})
+        assert layer.by_block() == pytest.approx({b: pj for b, pj in blocks.items() if pj})
         assert sum(row.pj for row in layer.logic) == layer.logic_pj
     sums = {
         "energy_pj": sum(layer.logic_pj for layer in found.layers),
         "memory_energy_pj": sum(layer.memory_pj for layer in found.layers),
         "external_energy_pj": sum(layer.external.pj for layer in found.layers),
     }
-    assert {name: pj / images for name, pj in sums.items()} == pytest.approx({name: getattr(predicted.metrics, name) for name in sums})
+    assert sums == pytest.approx({name: getattr(predicted.metrics, name) for name in sums})
 
 
 def test_measured_accelerators_add_up_too(model: CostModel) -> None:
@@ -90,22 +91,24 @@ def test_measured_accelerators_add_up_too(model: CostModel) -> None:
         for layer, work in zip(layers, item.work, strict=True):
             by_part: dict[str, float] = {}
             for row in layer.logic:
-                by_part[row.part] = by_part.get(row.part, 0.0) + row.pj
+                by_part[row.part] = by_part.get(row.part, 0.0) + row.pj * item.schedule.images
             assert by_part == pytest.approx(
                 {key: pj for key, pj in model.layer(item.config, work, item.measurement.clock_ns).items() if pj}
             )
 
 
 def test_counts_are_the_schedules(model: CostModel, found: Explanation) -> None:
-    for layer, n in zip(found.layers, count(found.schedule), strict=True):
-        assert layer.counts == n
+    """Of a run of two images the half."""
+    moved = [part.moved for part in traffic(found.schedule)]
+    for layer, n, words in zip(found.layers, count(found.schedule), moved, strict=True):
+        assert layer.counts == {name: number / 2 for name, number in asdict(n).items()}
         exact = {row.event: row.count for row in layer.logic if row.cause == "settled" and hasattr(n, row.event.replace(" ", "_"))}
-        assert exact == {event: getattr(n, event.replace(" ", "_")) for event in exact}
+        assert exact == {event: getattr(n, event.replace(" ", "_")) / 2 for event in exact}
         assert {"issues", "beats", "instruction words", "stored words"} <= set(exact)
         reads = {row.part: row.count for row in layer.memories if row.event == "reads"}
-        assert reads["weights"] == n.weight_reads
-        assert reads["activations"] == n.activation_reads * CONFIG.rows
-        assert layer.external.count == layer.traffic.moved
+        assert reads["weights"] == n.weight_reads / 2
+        assert reads["activations"] == n.activation_reads * CONFIG.rows / 2
+        assert layer.external.count == layer.traffic["moved"] == words / 2
         for row in layer.logic:
             if row.terms:
                 assert row.pj_each == pytest.approx(sum(times * pj for times, pj in row.terms.values()))
@@ -134,8 +137,8 @@ def test_glitches_stand_apart(model: CostModel) -> None:
     for row in (row for layer in about.layers for row in layer.logic):
         sums[row.cause] += row.pj
     assert sums["glitches"] == pytest.approx(0.2 * sums["settled"], rel=0.02)  # the fit of glitches has terms of its own
-    assert sum(sums.values()) / made.images == pytest.approx(predicted.energy_pj)
-    assert (sum(sums.values()) - sums["glitches"]) / made.images == pytest.approx(predicted.zero_delay_pj)
+    assert sum(sums.values()) == pytest.approx(predicted.energy_pj)
+    assert sum(sums.values()) - sums["glitches"] == pytest.approx(predicted.zero_delay_pj)
     assert about.provenance["activity"] == TIMED
 
 
@@ -302,13 +305,43 @@ def test_the_command_on_a_run(run: Path, model: CostModel, found: Explanation, c
     record = json.loads(capsys.readouterr().out)
     assert record["images"] == 2
     for layer, blocks in zip(record["layers"], model.predict(found.schedule).layers, strict=True):
-        assert layer["measured"] == pytest.approx({block: 2 * pj for block, pj in blocks.items()})
+        assert layer["measured"] == pytest.approx(blocks)
         assert {block: layer["measured"][block] for block in layer["predicted"]} == pytest.approx(layer["predicted"])
     assert main(["explain", str(run), "--quiet"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "nJ in ihp130; predicted +0.0%" in text  # the model holds glitches too
     assert "The run's own model predicted 123.0 nJ" in text
     assert "+0.0%" in text
+
+
+def test_every_number_is_an_image_s(run: Path, model: CostModel, found: Explanation, capsys: pytest.CaptureFixture[str]) -> None:
+    """Cycles are the metrics'; products are counted by hand: 6 x 9 of 8 x 8 pixels, 8 x 6 x 9 of 4 x 4."""
+    metrics = model.predict(found.schedule).metrics
+    assert metrics.cycles == sum(part.cycles for part in count(found.schedule)) / 2
+    assert main(["explain", str(run), "--json", "--quiet"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    totals = [sum(layer[name] for layer in record["layers"]) for name in ("energy_pj", "external_energy_pj", "cycles")]
+    assert [record[name] for name in ("energy_pj", "external_energy_pj", "cycles")] == pytest.approx(totals)
+    assert totals == pytest.approx([metrics.energy_pj, metrics.external_energy_pj, metrics.cycles])
+    assert [layer["products"] for layer in record["layers"]][:2] == [3456, 6912]
+    for layer in record["layers"]:
+        assert sum(layer["occupancy"][name] for name in ("issuing", "filling", "loading", "storing", "control")) == layer["cycles"]
+        assert layer["occupancy"]["cycles"] == layer["counts"]["cycles"] == layer["cycles"]
+        assert layer["traffic"]["compulsory"] == sum(layer["traffic"][name] for name in ("inputs", "constants", "outputs"))
+        [words] = layer["external"]
+        assert words["count"] == layer["traffic"]["moved"]
+        assert words["pj"] == layer["external_energy_pj"]
+    assert [layer["occupancy"]["utilisation"] for layer in record["layers"]] == list(utilisation(found.schedule))
+
+    assert main(["explain", str(run), "--quiet", "--layer", "conv0"]) == 0
+    text = capsys.readouterr().out
+    assert f"An image: {metrics.cycles:,.1f}".removesuffix(".0") in text
+    assert f"; a run of 2 takes {2 * metrics.cycles:,.0f}; all numbers are an image's" in " ".join(text.split())
+    assert "3,456 products" in text
+    first = record["layers"][0]
+    assert f"time     {first['cycles']:,.1f}".removesuffix(".0") in text
+    [total] = [line.split() for line in text.splitlines() if line.startswith("total")]
+    assert f"{metrics.cycles:,.1f}".removesuffix(".0") in total
 
 
 def test_a_run_is_priced_with_its_own_network(run: Path, model: CostModel, found: Explanation, capsys: pytest.CaptureFixture[str]) -> None:
@@ -323,7 +356,7 @@ def test_a_run_is_priced_with_its_own_network(run: Path, model: CostModel, found
     assert own.energy_pj != pytest.approx(model.predict(found.schedule).metrics.energy_pj, rel=1e-3)
     assert main(["explain", str(run), "--json", "--quiet"]) == 0
     record = json.loads(capsys.readouterr().out)
-    assert record["energy_pj"] / record["images"] == pytest.approx(own.energy_pj)
+    assert record["energy_pj"] == pytest.approx(own.energy_pj)
     assert main(["explain", str(run), "--quiet"]) == 0
     assert f"the run's own trained network's, on {IMAGES} training images of digits" in capsys.readouterr().out
 
