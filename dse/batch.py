@@ -11,8 +11,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from gatewright.dse import closed_form, memories
-from gatewright.dse.closed_form import FIELDS, INNERS, MAPPING, NUMBERS, ORDERS, PROBLEM, TERMS
+from gatewright.dse import memories
+from gatewright.dse.closed_form import legality, points
+from gatewright.dse.closed_form.numbers import NUMBERS, TERMS
+from gatewright.dse.closed_form.records import FIELDS, INNERS, MAPPED, MAPPING, ORDERS, PROBLEM
 from gatewright.dse.cost import CostModel, Floats
 from gatewright.dse.work import BASIS, Work
 from gatewright.hw.config import AcceleratorConfig, Operator
@@ -170,7 +172,7 @@ class Batch:
         parts = [slice(start, start + size) for start in range(0, n, size)]
 
         def run(part: slice) -> None:
-            closed_form.evaluate(problems, which[part], mappings[part], costs, exact, energies[part], times[part])
+            points.evaluate(problems, which[part], mappings[part], costs, exact, energies[part], times[part])
 
         if threads == 1 or len(parts) < 2:
             for part in parts:
@@ -181,9 +183,9 @@ class Batch:
         return energies, times
 
     def numbers(self, which: Integers, mappings: Integers) -> Integers:
-        """The exact `closed_form.NUMBERS` of points, [n, numbers]."""
+        """The exact `NUMBERS` of points, [n, numbers]."""
         found = np.empty((len(which), len(NUMBERS)), np.int64)
-        closed_form.tabulate(self.problems, np.ascontiguousarray(which, np.int32), np.ascontiguousarray(mappings, np.int16), found)
+        points.tabulate(self.problems, np.ascontiguousarray(which, np.int32), np.ascontiguousarray(mappings, np.int16), found)
         return found
 
     def legal(self, number: int) -> Integers:
@@ -192,13 +194,13 @@ class Batch:
         y_sizes, x_sizes = (sizes(int(extent[0]), int(p["rows"][0])) for extent in (p["out_h"], p["out_w"]))
         choices = np.array(channel_choices(int(p["channel_groups"][0])))
         none = np.empty((0, 8), np.int16)
-        found = np.empty((closed_form.enumerate_legal(p[0], y_sizes, x_sizes, choices, none, False), 8), np.int16)
-        closed_form.enumerate_legal(p[0], y_sizes, x_sizes, choices, found, True)
+        found = np.empty((legality.enumerate_legal(p[0], y_sizes, x_sizes, choices, none, False), 8), np.int16)
+        legality.enumerate_legal(p[0], y_sizes, x_sizes, choices, found, True)
         return found
 
     def is_legal(self, number: int, mapping: Mapping) -> bool:
         """Whether a problem has no rule against a mapping."""
-        return bool(closed_form.legal(self._problems[number][0], np.array(row_of(mapping), np.int64)))
+        return bool(legality.legal(self._problems[number][0], np.array([tuple(row_of(mapping))], MAPPED)[0]))
 
 
 @lru_cache(maxsize=1024)

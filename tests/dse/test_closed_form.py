@@ -7,7 +7,8 @@ import pytest
 
 from gatewright.dse import memories
 from gatewright.dse.batch import Batch, mapping_of, row_of
-from gatewright.dse.closed_form import NUMBERS, compute_cycles
+from gatewright.dse.closed_form.compute import compute_cycles
+from gatewright.dse.closed_form.numbers import NUMBERS
 from gatewright.dse.cost import CostModel
 from gatewright.hw.config import AcceleratorConfig, integer
 from gatewright.hw.errors import BadInput

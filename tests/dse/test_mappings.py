@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from gatewright.dse.batch import Batch, row_of
-from gatewright.dse.closed_form import NUMBERS
+from gatewright.dse.closed_form.numbers import NUMBERS
 from gatewright.dse.cost import CostModel
 from gatewright.hw.errors import BadInput
 from gatewright.hw.instructions import Opcode

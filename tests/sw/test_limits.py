@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gatewright.dse.batch import Batch, mapping_of
-from gatewright.dse.closed_form import INNERS, ORDERS
+from gatewright.dse.closed_form.records import INNERS, ORDERS
 from gatewright.dse.cost import CostModel
 from gatewright.dse.mapper import Mapper
 from gatewright.hw.config import OUTPUT_PLACES, AcceleratorConfig, binary_weight, integer, xnor
