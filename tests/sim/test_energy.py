@@ -95,6 +95,76 @@ def test_every_part_in_closed_form(ring, counts, technology):
     assert sum(report.parts.values()) == pytest.approx(report.total_pj)
 
 
+STATES = """
+library (states) { nom_voltage : 2.0; capacitive_load_unit (1,ff);
+  cell (DFF) { area : 5; cell_leakage_power : 9;
+    leakage_power () { value : 4; when : CK; }
+    ff (IQ, IQN) { clocked_on : CK; next_state : D; }
+    pin (CK) { direction : input; capacitance : 5; clock : true;
+      internal_power () { when : "D&LOW"; fall_power (scalar) { values ("8"); } }
+      internal_power () { when : "!D&HIGH"; fall_power (scalar) { values ("10"); } }
+      internal_power () { when : "D&HIGH"; fall_power (scalar) { values ("3"); } }
+      internal_power () { when : "!D&LOW"; fall_power (scalar) { values ("5"); } } }
+    pin (D) { direction : input; }
+    pin (Q) { direction : output; function : FUNCTION; } }
+  cell (AND2) { area : 2;
+    pin (A) { direction : input; capacitance : 1; }
+    pin (B) { direction : input; capacitance : 2; }
+    pin (Y) { direction : output; function : "A&B";
+      internal_power () { related_pin : A; when : B; rise_power (scalar) { values ("4"); } fall_power (scalar) { values ("6"); } }
+      internal_power () { related_pin : A; rise_power (scalar) { values ("500"); } fall_power (scalar) { values ("700"); } }
+      internal_power () { related_pin : B; rise_power (scalar) { values ("10"); } fall_power (scalar) { values ("30"); } } } }
+}
+"""
+UPRIGHT = STATES.replace("LOW", "!Q").replace("HIGH", "Q").replace("FUNCTION", "IQ")
+INVERTED = STATES.replace("LOW", "Q").replace("HIGH", "!Q").replace("FUNCTION", "IQN")
+
+
+@pytest.mark.parametrize(
+    ("text", "high", "toggles", "connected", "expected_fj"),
+    [
+        # in 100 cycles the state rises 20 times and falls 20 times, stays 1 in 40 and 0 in 20
+        (UPRIGHT, 60, 40, True, 20 * 8 + 20 * 10 + 40 * 3 + 20 * 5),
+        (INVERTED, 40, 40, True, 20 * 8 + 20 * 10 + 40 * 3 + 20 * 5),
+        # 0 in 10 cycles: it cannot leave 1 more often than that, whatever was counted across the ends of windows
+        (UPRIGHT, 90, 40, True, 10 * 8 + 10 * 10 + 80 * 3),
+        # nobody looks at it: either state is as likely, and it stays
+        (UPRIGHT, 60, 40, False, 50 * 3 + 50 * 5),
+    ],
+)
+def test_a_clock_edge_costs_what_the_states_before_and_after_it_say(tmp_path, text, high, toggles, connected, expected_fj):
+    pins, row = (("CK", "D", "Q"), [CK, N, Q]) if connected else (("CK", "D"), [CK, N])
+    netlist = Netlist("flop", 6, CK, {"clk": nets(CK), "d": nets(N)}, {}, {"DFF": Cells(pins, nets(row), nets(0))})
+    counted = Toggles(50, 2, np.array([0, 0, 200, toggles, 30, 0]), np.array([0, 100, 50, high, 50, 0]))
+    report = energy(netlist, counted, make(tmp_path, text), PERIOD_NS)
+    pin = 100 * 2 * 5 * 0.5 * 2.0**2  # the clock net's load is the flip-flops', though the clock is a port that toggles
+    assert report.clock.tolist() == pytest.approx([(pin + expected_fj) / 1e3])
+    assert report.ports_pj == 0.0
+
+
+def test_leakage_of_a_flip_flop_has_the_clock_high_half_of_the_time(tmp_path):
+    """1000 ns in all: 4 nW in half of them, 9 nW in the others."""
+    netlist = Netlist("flop", 6, CK, {"clk": nets(CK), "d": nets(N)}, {}, {"DFF": Cells(("CK", "D"), nets([CK, N]), nets(0))})
+    counted = Toggles(50, 2, np.array([0, 0, 200, 0, 0, 0]), np.array([0, 100, 90, 0, 60, 0]))
+    report = energy(netlist, counted, make(tmp_path, UPRIGHT), PERIOD_NS)
+    assert report.leakage.tolist() == pytest.approx([(0.5 * 4 + 0.5 * 9) * 1000 * 1e-6])
+
+
+def test_an_outputs_energy_is_that_of_the_inputs_that_move_it(tmp_path):
+    """A moves in 60 of 100 cycles and B in 20; A is 1 in a quarter of the time, B in half. A moves the output where B is 1, at 5 fJ (the
+    group without `when` has no states left); B where A is 1, at 20 fJ. Weights: 60 x 1/2 and 20 x 1/4."""
+    cells = {"AND2": Cells(("A", "B", "Y"), nets([CK, Q, N]), nets(0))}
+    netlist = Netlist("and", 6, -1, {"a": nets(CK), "b": nets(Q)}, {"y": nets(N)}, cells)
+    counted = Toggles(50, 2, np.array([0, 0, 60, 20, 36, 0]), np.array([0, 100, 25, 50, 12, 0]))
+    report = energy(netlist, counted, make(tmp_path, UPRIGHT), PERIOD_NS)
+    assert report.internal.tolist() == pytest.approx([36 * (30 * 5 + 5 * 20) / 35 / 1e3])
+    assert report.ports_pj == pytest.approx((60 * 1 + 20 * 2) * 2 / 1e3)
+    # B tied to 1, whatever its count says: A alone moves the output, always at 5 fJ
+    tied = Netlist("and", 6, -1, {"a": nets(CK)}, {"y": nets(N)}, {"AND2": Cells(("A", "B", "Y"), nets([CK, 1, N]), nets(0))})
+    silent = dataclasses.replace(counted, high=np.array([0, 0, 25, 50, 12, 0]))
+    assert energy(tied, silent, make(tmp_path, UPRIGHT), PERIOD_NS).internal.tolist() == pytest.approx([36 * 5 / 1e3])
+
+
 def test_blocks_and_types_add_up(ring, counts, technology):
     report = energy(ring, counts, technology, PERIOD_NS)
     assert report.by_path() == pytest.approx({(): 2.6 + 0.43 + 1.5e-3, ("block",): 0.3 + 1.5e-3 + 2.0 + 0.7 + 2.9 + 3e-3})

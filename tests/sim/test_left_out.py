@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.interpolate import RegularGridInterpolator
 
 from gatewright.hw.errors import BadInput
 from gatewright.sim.clock_tree import clock_tree, gated
@@ -21,6 +22,19 @@ module two(input clk, input rst, input [3:0] a, output [3:0] x);
     wire [3:0] between;
     half first (.clk(clk), .a(a), .q(between));
     half second (.clk(clk), .a(between), .q(x));
+endmodule
+"""
+
+NESTED = """
+module pair(input clk, input [3:0] a, output [3:0] x);
+    wire [3:0] between;
+    half first (.clk(clk), .a(a), .q(between));
+    half second (.clk(clk), .a(between), .q(x));
+endmodule
+module nested(input clk, input rst, input [3:0] a, output [3:0] x);
+    wire [3:0] between;
+    pair inner (.clk(clk), .a(a), .x(between));
+    half last (.clk(clk), .a(between), .q(x));
 endmodule
 """
 
@@ -67,6 +81,40 @@ def test_lengths_of_nets_in_and_between_blocks() -> None:
         assert lengths[net] == pytest.approx(2 / 3 * np.sqrt(area) + inside * hop, rel=1e-6)
 
 
+def test_a_net_between_blocks_stays_in_the_block_around_both() -> None:
+    """Of three equal blocks two stand in a block of their own: nets between these cross two thirds of its square's side, nets that leave
+    it two thirds of the whole square's."""
+    technology = ihp130()
+    netlist = synthesise(TWO[: TWO.index("module two")] + NESTED, "nested", technology.liberty_files())
+    area = sum(technology.library.cells[cell.type].area for cell in netlist.each_cell()) / 0.7
+    lengths, cells = Regions(netlist, technology).lengths(), list(netlist.each_cell())
+    hop = donath(len(cells) / 3) * np.sqrt(area / len(cells))
+    for driver, reader, square in ((("inner", "first"), ("inner", "second"), 2 / 3 * area), (("inner", "second"), ("last",), area)):
+        driven = {cell.pins["Q"] for cell in cells if cell.path == driver and "Q" in cell.pins}
+        assert len(driven) == 4
+        for net in driven:
+            inside = sum(list(cell.pins.values()).count(net) for cell in cells if cell.path == reader) - 1
+            assert lengths[net] == pytest.approx(2 / 3 * np.sqrt(square) + inside * hop)
+
+
+def test_donaths_formula_at_the_exponent_of_the_page() -> None:
+    """0.65: N^(p - 1/2) = 100^0.15 = 1.99526, 4^0.15 = 1.23114, N^(p - 3/2) = 0.019953, 4^-0.85 = 0.30779, 4^-0.35 = 0.61557,
+    N^-0.35 = 0.19953; 2/9 (7 x 0.99526 / 0.23114 - 0.980047 / 0.69221) x 0.38443 / 0.80047 = 3.0657."""
+    assert donath(100) == pytest.approx(3.0657, rel=1e-3)
+
+
+def test_wires_take_what_their_length_says(counter) -> None:
+    """Half of the bound, 0.173 fF a micrometre, C V^2 / 2 at 1.2 V for each change."""
+    technology, toggles, report = counter
+    row = left_out("counter", [report], [1.0], technology)
+    lengths = Regions(report.netlist, technology).lengths()
+    driven = np.unique(np.concatenate([cells.pin(pin) for cells in report.netlist.cells.values() for pin in cells.pins if pin in "XYQ"]))
+    read = driven[net_loads(report.netlist, technology)[driven] > 0]
+    expected = 0.5 * (lengths[read] * toggles.toggles[read]).sum() * 0.173 * 0.5 * 1.44 * 1e-3
+    assert row.wires == pytest.approx(expected / report.logic_pj)
+    assert row.wire_um == pytest.approx(0.5 * lengths[lengths > 0].mean())
+
+
 def test_toggles_come_back_from_energies(counter) -> None:
     technology, toggles, report = counter
     loaded = net_loads(report.netlist, technology) > 0
@@ -101,6 +149,29 @@ def test_a_clock_tree_by_hand() -> None:
     assert larger.buffers == 5
     with pytest.raises(BadInput, match="at least one flip-flop, got 0"):
         clock_tree(0, 1.0, ihp130())
+
+
+def test_a_trees_buffers_by_hand() -> None:
+    """Four at groups of 16 flip-flops of 2.76976 fF with 0.71 x 800 / 4 um of wire, one at an H of 150 um and four buffers; each edge of
+    each from the library's table, by SciPy, and the capacitance of its input."""
+    technology = ihp130()
+    buffer = technology.library.cells["sg13g2_buf_1"]
+    (power,), given = buffer.pins["X"].powers, buffer.pins["A"].capacitance_ff
+    assert not buffer.pins["A"].powers
+
+    def cycle(load: float) -> float:
+        edges = (RegularGridInterpolator((table.slews, table.loads), table.values) for table in (power.rise, power.fall))
+        return sum(float(at((technology.slew_ns, load)).item()) for at in edges)
+
+    leaves, root = cycle(142.0 * 0.145 + 16 * 2.76976), cycle(150.0 * 0.145 + 4 * given)
+    assert clock_tree(64, 1e4, technology).buffers_pj == pytest.approx((4 * leaves + root + 5 * given * 1.44) / 1e3, rel=1e-6)
+
+
+@pytest.mark.parametrize(("name", "ff_per_um", "volts"), [("ihp130", 0.145, 1.2), ("sky130", 0.215, 1.8), ("asap7", 0.145, 0.7)])
+def test_a_trees_wires_take_what_their_length_says(name, ff_per_um, volts) -> None:
+    made = clock_tree(100, 900.0, technology_named(name))
+    assert made.wire_um == pytest.approx(1.5 * 30 * (7**0.5 - 1) + 0.71 * 300)
+    assert made.wires_pj == pytest.approx(made.wire_um * ff_per_um * volts**2 * 1e-3)
 
 
 @pytest.mark.parametrize("name", ["ihp130", "sky130", "asap7"])

@@ -190,10 +190,38 @@ def test_some_cycles_and_streams_are_timed() -> None:
     assert (toggles.timed.toggles <= whole.timed.toggles).all()
     seen = whole.timed.toggles - toggles.timed.toggles
     assert 0 < seen.sum() < whole.timed.toggles.sum() / 10
+    # what settles there: zero-delay counts of those streams alone, in those cycles
+    plain = GateSimulation(netlist, LIBRARY, 5)
+    plain.set("rst", 1)
+    plain.step()
+    plain.set("rst", 0)
+    for part, on in ((slice(0, 12), True), (slice(12, 13), False), (slice(13, 30), True)):
+        plain.count(on)
+        plain.run(part.stop - part.start, {name: values[part, :5] for name, values in given.items()}, ())
+    assert toggles.timed.settled.tolist() == plain.toggles().toggles.tolist()
+    assert toggles.timed.toggles[netlist.clock] == 2 * 29 * 5
+    simulation.clear()
+    assert simulation.toggles().timed is None
+    simulation.count(timed=3)
+    simulation.step(2)
+    again = simulation.toggles().timed
+    assert again is not None
+    assert again.samples == 2 * 3
     with pytest.raises(BadInput, match="of 64 streams, 65 cannot be timed"):
         simulation.count(timed=65)
     with pytest.raises(BadInput, match="only in a simulation that was given delays"):
         GateSimulation(netlist, LIBRARY, 64).count(timed=1)
+
+
+@pytest.mark.parametrize(("asked", "timed"), [(None, 6), (4, 4), (100, 6)])
+def test_a_run_times_the_first_streams(asked: int | None, timed: int) -> None:
+    given = {"a": np.random.default_rng(3).integers(0, 2, (7, 6))}
+    delay = Delays(nets(0, 0, 0, 5, 3), nets(0, 0, 0, 5, 3))
+    found = simulate(hazard(), LIBRARY, given, delays=delay, timed=asked).toggles
+    assert found.timed is not None
+    assert (found.samples, found.timed.samples) == (42, 7 * timed)
+    before = np.concatenate([np.zeros((1, 6), int), given["a"]])[:, :timed]
+    assert found.timed.settled[A] == (before[1:] != before[:-1]).sum()
 
 
 def test_more_streams_than_a_machine_word_has_bits() -> None:
@@ -375,3 +403,37 @@ def test_an_inverters_delays_by_hand() -> None:
     found = delays(hazard(), TECHNOLOGY)
     assert [found.rise[INVERTED], found.fall[INVERTED]] == expected
     assert expected[0] != expected[1]
+
+
+def test_a_gates_delay_is_the_mean_over_its_inputs() -> None:
+    """An AND gate that drives 200 inverters: each input's table continued in a straight line beyond its last load, by SciPy."""
+    gate, load = LIBRARY.cells["sg13g2_and2_1"].pins["X"], 200 * LIBRARY.cells["sg13g2_inv_1"].pins["A"].capacitance_ff
+    assert {arc.related_pin for arc in gate.arcs} == {"A", "B"}
+    inverters = nets([A, INVERTED], *([AND, 5 + i] for i in range(200)))
+    loaded = dataclasses.replace(
+        hazard(), nets=205, cells=hazard().cells | {"sg13g2_inv_1": Cells(("A", "Y"), inverters, nets(*[0] * 201))}
+    )
+    found = delays(loaded, TECHNOLOGY)
+    for side, name in ((found.rise, "delay_rise"), (found.fall, "delay_fall")):
+        tables = [getattr(arc, name) for arc in gate.arcs]
+        assert max(table.loads[-1] for table in tables) < load
+        each = [RegularGridInterpolator((t.slews, t.loads), t.values, bounds_error=False, fill_value=None) for t in tables]
+        times = [1e3 * float(at((TECHNOLOGY.slew_ns, load)).item()) for at in each]
+        assert max(times) - min(times) > 2
+        assert side[AND] == round(sum(times) / len(times))
+    short = delays(loaded, TECHNOLOGY, scale=1e-6)
+    assert set(short.rise[INVERTED:].tolist()) == set(short.fall[INVERTED:].tolist()) == {1}, "no delay is nothing"
+    assert (short.rise[A], short.fall[A]) == (0, 0)
+
+
+def test_a_flip_flops_delay_is_that_from_its_clock() -> None:
+    """From the embedded library's numbers at the least load of its table, by SciPy; what drives nothing has that load."""
+    cell = LIBRARY.cells["sg13g2_dfrbpq_1"]
+    (own,) = (arc for arc in cell.pins["Q"].arcs if arc.related_pin == "CLK")
+    pins = nets([2 if name == "CLK" else 4 if name == "Q" else 3 for name in cell.pins])
+    netlist = Netlist("flop", 5, 2, {"clk": nets(2), "d": nets(3)}, {"q": nets(4)}, {cell.name: Cells(tuple(cell.pins), pins, nets(0))})
+    found = delays(netlist, TECHNOLOGY)
+    for side, table in ((found.rise, own.delay_rise), (found.fall, own.delay_fall)):
+        assert table is not None
+        at = RegularGridInterpolator((table.slews, table.loads), table.values)
+        assert side[4] == round(1e3 * float(at((TECHNOLOGY.slew_ns, table.loads[0])).item()))
