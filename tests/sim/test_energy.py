@@ -10,7 +10,7 @@ import pytest
 
 from gatewright.hw.errors import BadInput
 from gatewright.sim.energy_analysis import energy
-from gatewright.sim.gates import Accesses, Toggles
+from gatewright.sim.gates import Accesses, Toggles, Transitions
 from gatewright.sim.memories import ihp130_memories
 from gatewright.sim.netlist import Cells, Memory, Netlist
 from gatewright.sim.technology import Conventions, from_liberty
@@ -193,6 +193,20 @@ def test_nets_of_input_ports_count_once(technology, counts):
     report = energy(Netlist("two", 6, -1, {"q": nets(Q)}, {}, cells), counts, technology, PERIOD_NS)
     assert report.ports_pj == pytest.approx(100 * 20 * 2 / 1e3)
     assert report.parts["switching"] == pytest.approx(report.ports_pj)
+
+
+def test_each_blocks_glitches_are_scaled_by_its_own_transitions(technology):
+    """Two inverters that drive nothing, 3 fJ a transition, 10 of 100 cycles timed. One settled 10 times in these and 100 times in all, with
+    20 more transitions while timed: 200 in all. The other settled 25 times of 50, with 10 more: 20. A third never settles anew."""
+    cells = {"INV": Cells(("A", "Y"), nets([1, CK], [1, Q], [1, N]), nets(0, 1, 2))}
+    netlist = Netlist("three", 6, -1, {}, {}, cells, paths=(("busy",), ("quiet",), ("still",)))
+    timed = Transitions(10, np.array([0, 0, 30, 35, 0, 0]), np.array([0, 0, 10, 25, 0, 0]))
+    counted = Toggles(50, 2, np.array([0, 0, 100, 50, 0, 0]), np.array([0, 100, 50, 50, 0, 0]), timed=timed)
+    report = energy(netlist, counted, technology, PERIOD_NS)
+    assert report.glitches.tolist() == pytest.approx([200 * 3e-3, 20 * 3e-3, 0.0])
+    assert report.logic_pj == pytest.approx(370 * 3e-3 + report.parts["leakage"])
+    assert report.zero_delay_pj == pytest.approx(150 * 3e-3 + report.parts["leakage"])
+    assert (report.activity, report.timed_cycles) == ("timed", 10)
 
 
 def test_memories_are_priced_by_access(technology):

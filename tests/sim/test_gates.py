@@ -138,6 +138,27 @@ def test_windows_add_up() -> None:
     assert two.toggles().toggles.sum() == 0
 
 
+def test_a_window_counts_from_the_cycle_before_it() -> None:
+    """Not from the window before: two windows with cycles between are the sum of each in a run of its own."""
+    given = stimulus("counter", 50, 64, seed=9)["up"]
+
+    def counted(*windows: slice) -> list[int]:
+        simulation, found = GateSimulation(netlist("counter"), LIBRARY), 0
+        simulation.set("rst", 1)
+        simulation.step()
+        simulation.set("rst", 0)
+        for window in windows:
+            simulation.count(False)
+            simulation.run(window.start - found, {"up": given[found : window.start]}, ())
+            simulation.count()
+            simulation.run(window.stop - window.start, {"up": given[window]}, ())
+            found = window.stop
+        return simulation.toggles().toggles.tolist()  # type: ignore[no-any-return]
+
+    first, second = slice(3, 20), slice(27, 40)
+    assert counted(first, second) == [one + two for one, two in zip(counted(first), counted(second), strict=True)]
+
+
 def test_the_clock_toggles_twice_a_cycle() -> None:
     result = simulate(netlist("counter"), LIBRARY, {"up": np.ones((10, 5), dtype=int)})
     assert result.toggles.toggles[netlist("counter").clock] == 2 * 10 * 5

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from gatewright.hw.errors import BadInput
+from gatewright.sim.compact import compact, from_json, to_json
 from gatewright.sim.comparison import BLOCKS, compare, table
 from gatewright.sim.derive import RECIPES, derive_cells
+from gatewright.sim.liberty import loads
 from gatewright.sim.memory_table import DATA as MEMORIES
 from gatewright.sim.memory_table import SCALINGS, Table
 from gatewright.sim.synthesis import synthesise
@@ -33,6 +35,62 @@ cell (INV) { area : 1; pin (A) { direction : input; capacitance : 2; }
 pin (Y) { direction : output; function : "!A"; timing () { related_pin : A;
 rise_transition (t) { values ("0.1, 0.2", "0.6, 0.7"); } fall_transition (t) { values ("0.1, 0.2", "0.6, 0.7"); } } } }
 }"""
+
+LARGE = """library (large) { nom_voltage : 1.5; capacitive_load_unit (1,ff);
+lu_table_template (t) { variable_1 : input_net_transition; variable_2 : total_output_net_capacitance;
+index_1 ("0, 1, 2"); index_2 ("0, 10, 20"); }
+power_lut_template (t) { variable_1 : input_net_transition; variable_2 : total_output_net_capacitance;
+index_1 ("0, 1, 2"); index_2 ("0, 10, 20"); }
+cell (NAND) { area : 3; cell_leakage_power : 7; leakage_power () { value : 5; when : "A&B"; } leakage_power () { value : 9; when : "!A"; }
+pin (A) { direction : input; capacitance : 2.25; } pin (B) { direction : input; capacitance : 2.5; }
+pin (Y) { direction : output; function : "!(A&B)"; max_capacitance : 20;
+internal_power () { related_pin : A; when : B; rise_power (t) { values ("1, 3, 5", "2, 4, 6", "3, 5, 7"); }
+fall_power (scalar) { values ("4"); } }
+internal_power () { related_pin : A; when : "!B"; rise_power (t) { values ("3, 5, 7", "4, 6, 8", "5, 7, 9"); }
+fall_power (scalar) { values ("10"); } }
+internal_power () { related_pin : A; rise_power (scalar) { values ("99"); } fall_power (scalar) { values ("99"); } }
+internal_power () { related_pin : B; rise_power (scalar) { values ("6"); } fall_power (scalar) { values ("8"); } }
+timing () { related_pin : A; timing_sense : negative_unate; when : B; cell_rise (t) { values ("1, 2, 3", "2, 3, 4", "3, 4, 5"); }
+cell_fall (scalar) { values ("0.5"); } }
+timing () { related_pin : A; timing_sense : negative_unate; cell_rise (t) { values ("0, 4, 8", "0, 4, 8", "0, 4, 8"); }
+cell_fall (scalar) { values ("0.25"); } } } }
+cell (DFF) { area : 9; cell_leakage_power : 4; ff (IQ, IQN) { clocked_on : CK; next_state : D; }
+pin (CK) { direction : input; clock : true; capacitance : 1.25; internal_power () { when : D; fall_power (scalar) { values ("2"); } }
+internal_power () { when : "!D"; fall_power (scalar) { values ("3"); } } }
+pin (D) { direction : input; capacitance : 1; timing () { related_pin : CK; timing_type : setup_rising;
+rise_constraint (scalar) { values ("0.25"); } fall_constraint (scalar) { values ("0.5"); } }
+timing () { related_pin : CK; timing_type : hold_rising;
+rise_constraint (scalar) { values ("8"); } fall_constraint (scalar) { values ("9"); } } }
+pin (Q) { direction : output; function : IQ; timing () { related_pin : CK; timing_type : rising_edge; cell_rise (scalar) { values ("1"); }
+cell_fall (scalar) { values ("2"); } } } }
+cell (OTHER) { area : 1; pin (A) { direction : input; capacitance : 1; } pin (Y) { direction : output; function : A; } }
+}"""
+
+
+def test_a_compact_library_by_hand():
+    """At slews 0 and 2 and loads 5 and 15: energies are the mean of those with `when`, delays the worst, a clock pin's `when` stays."""
+    small = compact(loads(LARGE), ["NAND", "DFF"], [0.0, 2.0], [5.0, 15.0])
+    text = to_json(small, {"source": "by hand"}, [0.0, 2.0], [5.0, 15.0])
+    for library in (small, from_json(json.loads(text))):
+        assert library.voltage == 1.5
+        assert set(library.cells) == {"NAND", "DFF"}
+        nand, flop = library.cells["NAND"], library.cells["DFF"]
+        assert (nand.area, nand.leakage_nw, nand.leakage_states) == (3, 7, ())
+        assert (nand.pins["A"].capacitance_ff, nand.pins["B"].capacitance_ff) == (2.25, 2.5)
+        first, second = nand.pins["Y"].powers
+        assert (first.related_pin, first.when, second.related_pin) == ("A", None, "B")
+        assert first.rise.values.tolist() == [[3, 5], [5, 7]]  # 1 to 5 and 3 to 7 over the load, 2 more over the slew
+        assert first.fall.values.tolist() == [[7]]
+        assert (second.rise.values.item(), second.fall.values.item()) == (6, 8)
+        (arc,) = nand.pins["Y"].arcs
+        assert arc.delay_rise.values.tolist() == [[2, 6], [3.5, 6]]  # 1.5 or 2, 2.5 or 6; then 3.5 or 2, 4.5 or 6
+        assert arc.delay_fall.values.item() == 0.5
+        states = {power.when.evaluate({"D": 1}): power.fall.values.item() for power in flop.pins["CK"].powers}
+        assert states == {1: 2, 0: 3}
+        assert (flop.clock_pin, flop.ff.names, flop.ff.next_state) == ("CK", ("IQ", "IQN"), "D")
+        assert [table.values.item() for table in flop.pins["D"].setup] == [0.25, 0.5]
+        assert (flop.pins["Q"].arcs[0].delay_rise.values.item(), flop.pins["Q"].arcs[0].delay_fall.values.item()) == (1, 2)
+    assert to_json(from_json(json.loads(text)), {"source": "by hand"}, [0.0, 2.0], [5.0, 15.0]) == text
 
 
 def test_figures_of_the_embedded_library():
