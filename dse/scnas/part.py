@@ -2,16 +2,18 @@
 
 import json
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from gatewright.dse.run import Run
-from gatewright.dse.scnas.result import Point
+from gatewright.dse.scnas.result import Point, Search
 from gatewright.hw.errors import BadInput
 from gatewright.sim import cache
 from gatewright.sw.models import Architecture
 
 HASH = "sha256"
+BROKEN = (ValueError, KeyError, TypeError, AttributeError)  # what reading text that is no part may raise
 EVERY = 8  # new networks between two writings: each takes a tenth of a second to two, a writing a millisecond
 
 
@@ -50,11 +52,31 @@ def drawn(path: Path) -> int:
     return int(_read(path)["drawn"]) if path.is_file() else 0
 
 
+def check(searches: Iterable[Path], parts: Iterable[Path]) -> None:
+    """Raises BadInput that names every damaged one of the files of finished searches and of searches under way; absent ones are none."""
+    files: list[tuple[Path, Callable[[str], object]]] = [(path, Search.from_json) for path in searches] + [(path, _kept) for path in parts]
+    damaged = [f"{path} ({why})" for path, reading in files if path.is_file() and (why := _damage(path, reading))]
+    if damaged:
+        raise BadInput(f"Damaged files of searches: {', '.join(damaged)}. Delete them and go on with --resume: those searches begin anew.")
+
+
+def _damage(path: Path, reading: Callable[[str], object]) -> str | None:
+    try:
+        reading(path.read_text())
+    except (BadInput, *BROKEN) as error:
+        return str(error).removesuffix(".")
+    return None
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        kept = json.loads(path.read_text())
-        if kept.pop(HASH) != cache.key(**kept):
-            raise ValueError("its content does not match the hash stored in it")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return _kept(path.read_text())
+    except BROKEN as error:
         raise BadInput(f"{path} is damaged ({error}). Delete it and go on with --resume: the search begins anew.") from None
+
+
+def _kept(text: str) -> dict[str, Any]:
+    kept = json.loads(text)
+    if kept.pop(HASH) != cache.key(**kept):
+        raise ValueError("its content does not match the hash stored in it")
     return dict(kept)

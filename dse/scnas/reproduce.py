@@ -11,13 +11,12 @@ from gatewright import __version__
 from gatewright.dse.evaluate import Source
 from gatewright.dse.explore import Listener, workers
 from gatewright.dse.run import RESULT, Run
-from gatewright.dse.scnas import contraction
+from gatewright.dse.scnas import contraction, part
 from gatewright.dse.scnas.comparison import claims, rivals, winner
 from gatewright.dse.scnas.finalists import assess, file_of, finalists, fit
 from gatewright.dse.scnas.folder import result_of
 from gatewright.dse.scnas.gates import prove
 from gatewright.dse.scnas.methods import Method, sequential, together
-from gatewright.dse.scnas.part import drawn
 from gatewright.dse.scnas.plan import Plan
 from gatewright.dse.scnas.result import Design, Result, Search
 from gatewright.dse.scnas.search import budget, search
@@ -51,6 +50,7 @@ class Reproduction:
         for name in (SEARCHES, DESIGNS):
             (self.folder / name).mkdir(exist_ok=True)
         with self.folder.locked(), workers(self.plan.workers) as pool:
+            self._check_searches()
             with self._timed("super-network"):
                 self._share(pool)
             with self._timed("searches"):
@@ -102,23 +102,32 @@ class Reproduction:
         last = sequential(most_accurate(found))
         return [*found, *self._searched(pool, {last: found[0].budget_pj})]
 
+    def _check_searches(self) -> None:
+        """Damaged files are said before anything runs. Of the last search the network is not known yet, but the name is."""
+        files = [self._file(method) for method in (*together(self.plan, self.fixed), sequential(self.fixed))]
+        part.check(files, [file.with_suffix(PART) for file in files])
+
+    def _file(self, method: Method) -> Path:
+        """Of a finished search."""
+        return self.folder / SEARCHES / f"{method.name}-{self.hash}.json"
+
     def _searched(self, pool: Executor, limits: dict[Method, float]) -> list[Search]:
         """Searches with their budgets; what is in the folder is read."""
-        folder, jobs = self.folder / SEARCHES, dict[Future[Search], Path]()
-        files = {method: folder / f"{method.name}-{self.hash}.json" for method in limits}
+        folder, jobs = Run(self.folder / SEARCHES), dict[Future[Search], Path]()
+        files = {method: self._file(method) for method in limits}
         for method, file in files.items():
             if not file.is_file():
                 job = pool.submit(search, method, self.plan, limits[method], self.shared, self.source, file.with_suffix(PART))
                 jobs[job] = file
 
         def points() -> int:
-            return sum(self.plan.points if file.is_file() else drawn(file.with_suffix(PART)) for file in files.values())
+            return sum(self.plan.points if file.is_file() else part.drawn(file.with_suffix(PART)) for file in files.values())
 
         for job in followed(jobs, points, self.listener):
-            Run(folder).write(jobs[job].name, job.result().model_dump(mode="json"))
+            folder.write(jobs[job].name, job.result().model_dump(mode="json"))
         for file in files.values():
             file.with_suffix(PART).unlink(missing_ok=True)
-        return [Search(**Run(folder).read(file.name)) for file in files.values()]
+        return [Search(**folder.read(file.name)) for file in files.values()]
 
     def _designs(self, pool: Executor, searches: Sequence[Search]) -> list[Design]:
         """The finalists, each network trained once, whoever found it."""
