@@ -76,7 +76,27 @@ def _search(random_: random.Random, method: str, label: str, kind: Kind, operato
     return Search(method=method, label=label, kind=kind, space=2.5e6, budget_pj=2.2e5, points=tuple(points), seconds=12.5)
 
 
-def metrics(pj: float, memories: float, *, measured: bool = False) -> Metrics:
+def scored(*pairs: tuple[float, float]) -> tuple[Point, ...]:
+    """A point for each pair of an energy in pJ and an estimate, all of different networks."""
+    return tuple(
+        Point(
+            number=i,
+            status="scored",
+            architecture=FIXED.replace(widths=(i + 1, 8)),
+            energy_pj=energy,
+            memory_energy_pj=0.0,
+            estimate=accuracy,
+        )
+        for i, (energy, accuracy) in enumerate(pairs)
+    )
+
+
+def searched(points: tuple[Point, ...], method: str = "scnas") -> Search:
+    """A search within 100 pJ."""
+    return Search(method=method, label=method, kind="stochastic", space=1e6, budget_pj=100.0, points=points, seconds=1.0)
+
+
+def metrics(pj: float, memories: float = 0.0, *, measured: bool = False) -> Metrics:
     return Metrics(
         energy_pj=pj,
         memory_energy_pj=memories,

@@ -1,5 +1,6 @@
 """A whole reproduction, small: from the super-network to gates and Verilog; interrupted, it goes on to the same result."""
 
+import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -19,6 +20,7 @@ from gatewright.dse.scnas.result import Result
 from gatewright.hw.errors import BadInput
 from gatewright.sw import supernet
 from gatewright.sw.super_training import SuperTraining
+from tests.dse.scnas_result import scored, searched
 
 STREAMS = "sc_sign_magnitude_sobol8_8"
 PLAN = QUICK.replace(
@@ -121,6 +123,33 @@ def test_from_the_super_network_to_gates(tmp_path: Path, monkeypatch: pytest.Mon
     assert timeless(reproduce.Reproduction(other, PLAN, SOURCE, bars).run()) == timeless(result)
     assert bars.full
     assert not [*other.folder.rglob("*.part")]
+
+
+def test_damaged_searches_are_said_together_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reproduce.Reproduction, "_share", after(0))
+    run = create(tmp_path, PLAN)
+    made = reproduce.Reproduction(run, PLAN, SOURCE, Bars())
+    folder = run / "searches"
+    folder.mkdir()
+    whole = searched(scored((1.0, 0.5)))
+    ending = f"-{made.hash}"
+    for name, text in {
+        f"fp32{ending}.json": whole.to_json(),
+        f"int4{ending}.json": whole.to_json()[:-5],
+        f"int8{ending}.part": "null",
+        f"sequential{ending}.json": "{}",
+        "int8-0123456789ab.json": "of another plan",
+    }.items():
+        (folder / name).write_text(text)
+    with pytest.raises(BadInput) as error:
+        made.run()
+    names = re.findall(rf"{folder}/([^ ]+) \(", str(error.value))
+    assert names == [f"int4{ending}.json", f"sequential{ending}.json", f"int8{ending}.part"]
+    assert str(error.value).endswith("Delete them and go on with --resume: those searches begin anew.")
+    for name in names:
+        (folder / name).unlink()
+    with pytest.raises(Stopped):
+        made.run()
 
 
 def after(calls: int, function: Callable[..., Any] = print) -> Callable[..., Any]:
