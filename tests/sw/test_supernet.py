@@ -1,5 +1,6 @@
 """Super-networks: what is taken out is a slice of what is shared; training with linear operators is exact; estimates are the integers'."""
 
+import copy
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +18,7 @@ from gatewright.sw.data import Dataset, Split, digits, encode
 from gatewright.sw.float_network import float_accuracy, scaled
 from gatewright.sw.models import Architecture
 from gatewright.sw.modules import export
-from gatewright.sw.super_training import SuperTraining, epochs_done, train_super
+from gatewright.sw.super_training import SuperTraining, epochs_done, sampled, train_super
 from gatewright.sw.supernet import Span, SuperNetwork, coded, estimate, inherit, inherit_float, load, save
 
 SPAN = Span(channels=1, height=8, width=8, widths=(5, 7), kernels=(5, 3), pool_after=(0, 1))
@@ -142,6 +143,26 @@ def test_training_teaches_and_repeats_itself(trained: SuperNetwork, data: Datase
     assert estimate(trained, wide, data, 200, 300) > 0.4 > 0.25 > estimate(shared(), wide, data, 200, 300)
 
 
+def test_the_gradients_of_a_step_by_hand(data: Dataset) -> None:
+    """The greatest network learns the labels; the others half of them, half what the greatest makes of the images."""
+    fp32 = (floating("fp32"),)
+    paths = architecture(fp32, widths=(3, 4), kernels=(1, 3)), architecture(fp32, widths=(4, 6), kernels=(3, 1))
+    order = iter(paths * 5)  # it looks at eight to know them again, then draws two
+    training = SuperTraining(SPAN, lambda _: next(order), data, Recipe(epochs=1, batch=64), 64)
+    alone, part = copy.deepcopy(training.network), sampled(data.train, 64)
+    training.epoch()
+    images, labels = scaled(part.images, data.maximum), torch.from_numpy(part.labels)
+    greatest, *logs = (alone(images, path).log_softmax(dim=1) for path in (architecture(fp32, widths=(5, 7), kernels=(5, 3)), *paths))
+    taught = greatest.detach().exp()
+    loss = -greatest[range(64), labels].mean()
+    for log in logs:
+        loss = loss - (log[range(64), labels].mean() + (taught * log).sum(dim=1).mean()) / 2
+    loss.backward()
+    for (name, mine), its in zip(alone.named_parameters(), training.network.parameters(), strict=True):
+        assert mine.grad is not None, name
+        torch.testing.assert_close(its.grad, mine.grad, atol=1e-6, rtol=1e-4)
+
+
 def test_an_interrupted_training_ends_as_an_uninterrupted_one(data: Dataset, tmp_path: Path) -> None:
     part, recipe, told = tmp_path / "shared.part", Recipe(epochs=3, batch=100, margin=1, warm_up=1.0), list[tuple[int, float]]()
     whole = train_super(SPAN, draw, data, recipe, 300, lambda epoch, loss: told.append((epoch, loss)))
@@ -176,6 +197,7 @@ def test_only_the_same_training_goes_on(trained: SuperNetwork, data: Dataset, tm
     others = {
         "super-network": SuperTraining(wider, draw, data, recipe, 64),
         "recipe": SuperTraining(SPAN, draw, data, recipe.replace(epochs=3), 64),
+        "data": SuperTraining(SPAN, draw, replace(data, name="mnist"), recipe, 64),
         "number of images": SuperTraining(SPAN, draw, data, recipe),
         "number of networks a step": SuperTraining(SPAN, draw, data, recipe, 64, 1),
         "choice of networks": SuperTraining(SPAN, fours, data, recipe, 64),
