@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from gatewright.hw.errors import BadInput, Mismatch
 from gatewright.hw.verilog import emit
 from gatewright.sim.formal.equivalence import assert_equivalent
 from gatewright.sim.measurement import load, shipped
+from gatewright.sim.netlist import Memory, Netlist
 from gatewright.sim.network import system_verilog
-from gatewright.sim.noise import DATA, floors, measure_text, noise_floor, restored, texts
+from gatewright.sim.noise import DATA, floors, measure_text, noise_floor, restored, table, texts
 from gatewright.sim.probe import Probe
 from gatewright.sim.synthesis import synthesise
 from gatewright.sim.technology import ihp130
@@ -107,6 +109,48 @@ def test_the_shipped_floor_is_that_of_the_shipped_values() -> None:
     both = noise_floor("lanes:int8x8u")
     assert both.area == pytest.approx(np.mean([floor.area for floor in found]))
     assert both.energy == pytest.approx((both.text**2 + both.draws**2) ** 0.5)
+
+
+@pytest.mark.parametrize("glitches", [False, True])
+def test_energies_move_with_texts_and_with_images(glitches: bool) -> None:
+    """Every part of every accelerator, the statistics by NumPy's covariance: nine texts, and eight draws of 64 images each."""
+    found = iter(floors(glitches))
+    for one in json.loads(DATA.read_text())["accelerators"]:
+        for name, values in one["parts"].items():
+            part, floor = next(found)
+            assert part == name
+            farthest = 0.0
+            for start, spread, number in (("", floor.text, len(one["variants"])), ("draws_64_", floor.draws, 8)):
+                energies = np.array(values[f"{start}energy_pj"]) + (np.array(values[f"{start}glitches_pj"]) if glitches else 0)
+                assert len(energies) == number
+                assert spread == pytest.approx(np.sqrt(np.cov(energies)) / energies.mean() if energies.any() else 0.0, abs=1e-12)
+                if energies.any():
+                    farthest = max(farthest, energies.max() / energies.mean() - 1, 1 - energies.min() / energies.mean())
+            assert floor.energy_worst == pytest.approx(farthest, abs=1e-12)
+    assert not list(found)
+
+
+def test_a_kinds_floor_is_the_mean_of_its_parts_and_the_worst_of_them() -> None:
+    for glitches in (False, True):
+        lanes = [floor for part, floor in floors(glitches) if part.startswith("lanes:")]
+        assert len(lanes) > 7
+        kind = noise_floor("lanes", glitches)
+        assert (kind.area_worst, kind.energy_worst) == (max(f.area_worst for f in lanes), max(f.energy_worst for f in lanes))
+        assert (kind.text, kind.draws) == pytest.approx((sum(f.text for f in lanes) / len(lanes), sum(f.draws for f in lanes) / len(lanes)))
+        assert kind.energy == pytest.approx((kind.text**2 + kind.draws**2) ** 0.5)
+
+
+def test_the_page_shows_the_shipped_floors() -> None:
+    assert table() in (Path(__file__).parents[2] / "docs" / "assumptions.md").read_text(encoding="utf-8")
+
+
+def test_memories_get_their_names_back() -> None:
+    none = np.zeros(0, np.int32)
+    memory = Memory(("system_7", "ram"), 4, 0, none, none, none, none, none, none)
+    netlist = Netlist("m", 2, -1, {}, {}, {}, (memory,), paths=((), ("system_7",), ("system_7", "x")))
+    found = restored(netlist, {"system_7": "accelerator", "x": "grid"})
+    assert found.paths == ((), ("accelerator",), ("accelerator", "grid"))
+    assert [memory.path for memory in found.memories] == [("accelerator", "ram")]
 
 
 def test_every_kind_of_block_was_varied() -> None:
