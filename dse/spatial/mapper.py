@@ -6,7 +6,7 @@ hierarchy allows it, every order of loops in time, every choice of tensors to ke
 - orders: the sets of loops that do not move one tensor's tile do not overlap, so at each level it only matters which of the three sets is
   innermost; any other order costs as much or more. Orders: at most three a level.
 - dominated inner mappings: see `partial`.
-- inner mappings whose lower bound is above the best whole mapping found: see `prune.bounds`.
+- inner mappings whose lower bound is above the best whole mapping found: see `bounds`.
 """
 
 from collections.abc import Iterator
@@ -17,17 +17,18 @@ from typing import Literal
 import numpy as np
 
 from gatewright.dse.spatial import leaf
+from gatewright.dse.spatial.bounds import Arrivals, Bounds
 from gatewright.dse.spatial.hierarchy import Hierarchy
 from gatewright.dse.spatial.nest import Cost, LoopNest, Step, evaluate
 from gatewright.dse.spatial.partial import IN_TIME, SETS, Floats, Inner, Keeps, Longs, Partials, factors, keeps_of, ports
 from gatewright.dse.spatial.problem import DIMS, TENSORS, Dim, Problem
-from gatewright.dse.spatial.prune import SLACK, Bounds, grouped, undominated, within
+from gatewright.dse.spatial.prune import SLACK, grouped, undominated, within
 from gatewright.hw.errors import BadInput, GatewrightError
 
 Objective = Literal["energy", "latency", "edp"]
 OBJECTIVES: dict[Objective, int] = {"energy": leaf.ENERGY, "latency": leaf.LATENCY, "edp": leaf.EDP}
 CHUNK = 64  # groups that one call of the compiled part looks at; then the best known value is renewed
-BEAM = 512  # inner mappings that the first, quick search keeps after each level
+BEAM = 16  # inner mappings that the first, quick search keeps after each level
 
 
 @dataclass(frozen=True)
@@ -117,12 +118,12 @@ class Search:
         return monotonic() > self.deadline and self.incumbent < float("inf")
 
     def score(self, energy: Floats, cycles: Floats) -> Floats:
-        return {"energy": energy, "latency": cycles, "edp": energy * cycles}[self.objective]
+        return {"energy": energy, "latency": cycles, "edp": energy * cycles}[self.objective].min(axis=1)
 
     def search(self, keeps: Keeps, beam: int | None) -> None:
         """All mappings that keep these tensors; with a beam only those that begin with some of the best bounds."""
 
-        bounds = Bounds(self.problem, self.hierarchy, keeps)
+        bounds = Bounds(self.problem, self.hierarchy, keeps, Arrivals(self.problem, self.hierarchy, keeps))
 
         def prune(found: Partials) -> Partials:
             self.partials += len(found)

@@ -8,11 +8,12 @@ import heapq
 from collections.abc import Iterator
 from time import monotonic
 
+from gatewright.dse.spatial.bounds import Bounds
 from gatewright.dse.spatial.hierarchy import Hierarchy
 from gatewright.dse.spatial.mapper import Certified, Objective, Search, certify, gap_of, value_of
 from gatewright.dse.spatial.partial import Inner, keeps_of
 from gatewright.dse.spatial.problem import DIMS, Problem
-from gatewright.dse.spatial.prune import SLACK, Bounds
+from gatewright.dse.spatial.prune import SLACK
 
 MOST = 1.25  # of a loop's trips
 
@@ -28,7 +29,7 @@ def least(problem: Problem, hierarchy: Hierarchy, objective: Objective) -> float
     for keeps in keeps_of(hierarchy):
         energy, cycles = Bounds(problem, hierarchy, keeps).of(Inner(problem, hierarchy, keeps).start())
         found.append({"energy": energy, "latency": cycles, "edp": energy * cycles}[objective])
-    return float(min(value[0] for value in found))
+    return float(min(value.min() for value in found))
 
 
 def candidates(problem: Problem, hierarchy: Hierarchy, objective: Objective) -> Iterator[tuple[float, Problem]]:

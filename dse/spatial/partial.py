@@ -25,7 +25,7 @@ from gatewright.dse.spatial.problem import DIMS, IRRELEVANT, TENSORS, Dim, Probl
 Longs = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-PART = 2000  # rows that grow by a level at a time, so that what they grow to fits into memory before it is pruned
+PART = 64  # rows that grow by a level at a time, so that what they grow to fits into memory before it is pruned
 CLOSED, BEGUN = 0, 4  # coefficients; those of the tensors lie between
 OUTPUTS = TENSORS.index("outputs")
 NO_LOOPS, GROUPS_ONLY = -1, 3  # orders beside 0, 1, 2: the loops that leave this tensor's tile in place are innermost

@@ -179,7 +179,15 @@ def random_hierarchy(draw: random.Random) -> Hierarchy:
     """Two to four levels of random sizes, prices, ports, arrays and constraints."""
     number = draw.choice((2, 3, 3, 4))
     levels = [
-        Level(name="outer", keeps=TENSORS, read_pj=draw.randint(20, 90), write_pj=draw.randint(20, 90), access_words=draw.choice((1, 4)))
+        Level(
+            name="outer",
+            keeps=TENSORS,
+            read_pj=draw.randint(20, 90),
+            write_pj=draw.randint(20, 90),
+            access_words=draw.choice((1, 4)),
+            read_words=draw.choice((None, 0.5, 1)),
+            write_words=draw.choice((None, 0.25, 1)),
+        )
     ]
     for i in range(1, number):
         pool = list(TENSORS)
