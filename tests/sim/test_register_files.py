@@ -1,6 +1,7 @@
 """Register files: what was measured, what lies between, and that they are memories."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from gatewright.hw.errors import BadInput
 from gatewright.hw.memory import Memory
 from gatewright.sim.library import run_gates, synthesise
 from gatewright.sim.memories import MemoryCost, ihp130_memories
-from gatewright.sim.register_files import BETWEEN, DATA, DEPTHS, FIGURES, WIDTHS, Table, crossover, heldout, measure, register_file
+from gatewright.sim.register_files import BETWEEN, DATA, DEPTHS, FIGURES, WIDTHS, Table, crossover, heldout, measure, register_file, report
 from gatewright.sim.technology import ihp130, technology_named
 
 
@@ -118,6 +119,11 @@ def test_where_the_macro_takes_over() -> None:
     assert larger == sorted(larger)
     assert depths["area"] == 2 + larger.index(True)
     assert depths["idle"] == 2
+
+
+def test_the_page_shows_the_shipped_figures() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "assumptions.md").read_text(encoding="utf-8").splitlines()
+    assert not [line for line in report().splitlines() if line not in page]
 
 
 def test_what_is_refused() -> None:
