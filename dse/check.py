@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gatewright.dse.cost import CostModel
-from gatewright.dse.fit import sample
+from gatewright.dse.equations import sample
 from gatewright.dse.heldout import Row, compare
 from gatewright.hw.config import AcceleratorConfig
 from gatewright.hw.errors import BadInput

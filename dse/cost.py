@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatewright.dse import memories
+from gatewright.dse.equations import Sample, Systems, equations, rest, sample, systems, without
 from gatewright.dse.events import dynamic
 from gatewright.dse.features import Features, Part, unbuffered, units
-from gatewright.dse.fit import Equations, Sample, UnitCosts, dot, equations, fit, rest, sample
+from gatewright.dse.fit import UnitCosts, fit
+from gatewright.dse.least_squares import dot
 from gatewright.dse.typical import NETWORK, Seen, typical
 from gatewright.dse.work import BASIS, Run, Work
 from gatewright.hw.config import AcceleratorConfig, Operator
@@ -137,8 +139,8 @@ class CostModel:
         self.technology = measurements[0].technology
         self.memories = memories_of(self.technology)
         self.samples: list[Sample] = [sample(m) for m in measurements]
-        self.equations: list[Equations] = [equations(item) for item in self.samples]
-        self.costs: dict[str, UnitCosts] = fit(self.equations)
+        self.systems: Systems = systems([equations(item) for item in self.samples])
+        self.costs: dict[str, UnitCosts] = fit(self.systems)
         self._forget()
 
     def _forget(self) -> None:
@@ -179,8 +181,8 @@ class CostModel:
         model = object.__new__(CostModel)
         model.technology, model.memories = self.technology, self.memories
         model.samples = self.samples[:i] + self.samples[i + 1 :]
-        model.equations = self.equations[:i] + self.equations[i + 1 :]
-        model.costs = fit(model.equations)
+        model.systems = without(self.systems, i)
+        model.costs = fit(model.systems)
         model._forget()
         return model
 
@@ -215,7 +217,7 @@ class CostModel:
             raise BadInput(f"No measurement tells what {part.family} costs; there are {known}. Calibrate with a plan that holds it.")
         ratios = costs.ratios(part.circuit)
         area, clock = ratios.area * dot(part.area, costs.area), costs.clock_pj * dot(part.flips, costs.flips)
-        settled = {event: ratios.settled * pj for event, pj in costs.settled.items()}
+        settled = {event: ratios.settled * pj + costs.clocked.get(event, 0.0) for event, pj in costs.settled.items()}
         glitches = {event: ratios.glitches * pj for event, pj in costs.glitches.items()}
         return Priced(part, block_of(part.key), area, clock, costs.leakage_nw * area, settled, glitches)
 

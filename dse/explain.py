@@ -10,8 +10,8 @@ from gatewright.dse.cost import CLOCK_NS, CostModel, Priced
 from gatewright.dse.events import dynamic
 from gatewright.dse.explanation import Cause, Explanation, LayerCost, Row, an_image
 from gatewright.dse.features import Features
-from gatewright.dse.fit import dot
 from gatewright.dse.heldout import HeldOut, heldout
+from gatewright.dse.least_squares import dot
 from gatewright.dse.provenance import extrapolations, supports, unmeasured
 from gatewright.dse.work import BASIS, Work, works
 from gatewright.sim.memories import DRAM

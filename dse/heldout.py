@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from gatewright.dse.cost import CostModel
+from gatewright.dse.equations import Sample, all_parts
 from gatewright.dse.features import Part
-from gatewright.dse.fit import Sample, all_parts
 from gatewright.dse.shape import shape
 from gatewright.hw.errors import BadInput
 from gatewright.sim import cache, tools

@@ -1,14 +1,14 @@
 """What a prediction rests on: which measured accelerators tell about each family of parts, how well, and where it goes beyond them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import log2
 
 import numpy as np
 
 from gatewright.dse.cost import CostModel
+from gatewright.dse.equations import Sample, all_parts
 from gatewright.dse.events import GLITCHES, dynamic
-from gatewright.dse.fit import Equations, Rows, Sample, all_parts
 from gatewright.dse.heldout import HeldOut
 from gatewright.dse.space import BUFFERS
 from gatewright.dse.work import Work
@@ -58,7 +58,6 @@ class Extrapolation:
 def supports(model: CostModel, config: AcceleratorConfig, errors: HeldOut) -> tuple[Support, ...]:
     """The support of every family in a configuration."""
     scored, holders = errors.families(), _holders(model)
-    kinds = [field.name for field in fields(Equations)]
     result = []
     for family in dict.fromkeys(part.family for part in all_parts(config)):
         items, rows = holders.get(family, []), scored.get(family, ())
@@ -68,7 +67,7 @@ def supports(model: CostModel, config: AcceleratorConfig, errors: HeldOut) -> tu
         result.append(
             Support(
                 family,
-                {kind: sum(len(rows.measured) for rows in _rows(model, kind, family)) for kind in kinds},
+                {kind: len(families[family].owner) if family in families else 0 for kind, families in model.systems.items()},
                 tuple(item.measurement.name for item in items),
                 tuple(item.measurement.name for item in near),
                 len(rows),
@@ -111,7 +110,7 @@ def unmeasured(model: CostModel, config: AcceleratorConfig, operators: Iterable[
         settled = {feature: value for feature, value in moved.items() if GLITCHES not in feature}
         glitches = {"glitches": moved} if model.timed else {}
         for kind, features in ({"flips": part.flips, "area": part.area, "settled": settled} | glitches).items():
-            known = {name for rows in _rows(model, kind, part.family) for row in rows.features for name, value in row.items() if value}
+            known = _known(model, kind, part.family)
             missing |= {f"{part.family}: {kind} by {name}": None for name, value in features.items() if value and name not in known}
     return tuple(missing)
 
@@ -142,9 +141,10 @@ def _widths(family: str, operator: Operator, items: Sequence[Sample]) -> dict[st
     return result
 
 
-def _rows(model: CostModel, kind: str, family: str) -> list[Rows]:
-    """The equations of one unit cost of a family, of every measurement that has some."""
-    return [rows for item in model.equations if (rows := getattr(item, kind).get(family)) is not None]
+def _known(model: CostModel, kind: str, family: str) -> set[str]:
+    """The features of one unit cost of a family that some measurement has."""
+    system = model.systems[kind].get(family)
+    return {name for i, name in enumerate(system.names) if system.matrix[:, i].any()} if system else set()
 
 
 def _mean(errors: Sequence[float]) -> float | None:

@@ -1,10 +1,11 @@
-"""The full calibration plan: small accelerators that between them hold every kind of block at several sizes."""
+"""The full calibration plan: small accelerators that between them hold every kind of block at several sizes, then drawn ones."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from gatewright.hw.config import AcceleratorConfig, Operator, binary_weight, integer, multiplication_free, shift, stochastic, xnor
 from gatewright.sim.calibration import Plan
+from gatewright.sim.drawn import drawn
 from gatewright.sim.probe import Probe
 from gatewright.sw.models import Architecture
 
@@ -138,4 +139,9 @@ PROBES = (
     ),
 )
 
-FULL = Plan(probes=PROBES)
+SHORT = tuple(stochastic(length, source="counter", sharing=1) for length in (8, 16, 32))  # what SC-NAS chooses, in drawn probes only
+SHORT_4 = stochastic(8, bits=4, source="counter", sharing=1)
+OPERATORS = (*dict.fromkeys(operator for probe in PROBES for operator in probe.config.operators), *SHORT, SHORT_4)
+DRAWN = drawn(OPERATORS, 90, seed=4)
+
+FULL = Plan(probes=(*PROBES, *DRAWN))

@@ -12,15 +12,17 @@ from gatewright.dse import memories
 from gatewright.dse.calibration_plot import calibration_info, calibration_plot
 from gatewright.dse.calibration_table import BEGIN, END, beyond, tables
 from gatewright.dse.cost import CostModel
-from gatewright.dse.fit import Rows, Sample, sample
+from gatewright.dse.equations import Sample, sample
 from gatewright.dse.heldout import HeldOut, compare, compare_operators, cycles_wrong, heldout, mean
-from gatewright.dse.typical import NETWORK
+from gatewright.dse.least_squares import Rows
+from gatewright.dse.typical import NETWORK, Seen, typical
 from gatewright.dse.work import Work
-from gatewright.hw.config import AcceleratorConfig, binary_weight, integer, multiplication_free, shift, stochastic, xnor
+from gatewright.hw.config import AcceleratorConfig, Operator, binary_weight, integer, multiplication_free, shift, stochastic, xnor
 from gatewright.hw.errors import BadInput
 from gatewright.sim.measurement import Measurement, load, shipped
 from gatewright.sim.probe import Probe, measure_probe
 from gatewright.sim.technology import ihp130
+from gatewright.sw.activity import Activity, Toggles
 from gatewright.sw.counts import Counts, total
 from gatewright.sw.models import Architecture
 
@@ -158,7 +160,7 @@ def test_unit_costs_are_found_again() -> None:
         counts = dict(zip(known, 10 ** rng.uniform(3, 5, len(known)) * [10, 1, 0.3, 1], strict=True))
         energy = sum(known[name] * number for name, number in counts.items())
         rows.add(counts, energy * (1 + 0.02 * rng.standard_normal()), energy)
-    found = rows.solve(ridge=1e-4)
+    found = rows.system().solve(ridge=1e-4)
     assert found["idle"] < 0.01 * found["reads"]
     assert {name: found[name] for name in known if known[name]} == pytest.approx({n: c for n, c in known.items() if c}, rel=0.05)
 
@@ -169,8 +171,8 @@ def test_a_circuit_seen_is_known_better_than_its_family() -> None:
         for size in (10.0, 20.0, 30.0):
             rows.add({"bits": size}, 2 * factor * size, 2 * factor * size, circuit)
     costs = {"bits": 2.0}
-    assert rows.ratios(costs, doubt=0.0) == pytest.approx({"a": 1.0, "b": 1.0, "c": 1.5})
-    assert rows.ratios(costs, doubt=1.0)["c"] == pytest.approx((3 * 1.5 + 1) / 4)
+    assert rows.system().ratios(costs, doubt=0.0) == pytest.approx({"a": 1.0, "b": 1.0, "c": 1.5})
+    assert rows.system().ratios(costs, doubt=1.0)["c"] == pytest.approx((3 * 1.5 + 1) / 4)
 
 
 def test_a_prediction_never_rests_on_its_own_measurement(model: CostModel) -> None:
@@ -216,6 +218,44 @@ def test_typical_activity_says_what_it_is_the_mean_of(model: CostModel) -> None:
     assert set(model.predict(planned).activity) == {origins["int8"]}
     known = [layer.activity for layer in model.samples[0].measurement.layers]
     assert set(model.predict(planned, activities=known).activity) == {NETWORK}
+
+
+def moved(share: float, operator: Operator, tree: tuple[float, ...]) -> Toggles:
+    """Toggles in which a share of all bits that there are changes."""
+    a, w = (8, 8) if operator.kind == "stochastic" else (operator.activation_bits, operator.weight_bits)
+    products = (8, 8) if operator.kind == "stochastic" else (a * w, a + w)
+    lane = dict(
+        zip(("activation", "weight", "partial", "product"), (share * a, share * w, share * products[0], share * products[1]), strict=True)
+    )
+    words = {"activation_word": share * operator.activation_width, "weight_word": share * operator.weight_width}
+    return Toggles(**lane, **words, tree=tree, sum_sign=share, accumulator=10 * share, sign=share / 2)
+
+
+def test_typical_activity_by_hand() -> None:
+    """int6 in 64 bits has 8 lanes, so three levels of sums, and takes int8's and int4's bit by bit; a network's short tree goes on as it ends."""
+
+    def seen(operator: Operator, share: float, tree: tuple[float, ...]) -> Seen:
+        shares = (share, share / 2, share / 4)
+        both, pixel, channel = (moved(each, operator, tuple(each / share * level for level in tree)) for each in shares)
+        return Seen(operator, Activity(filled=1.0, both=both, pixel=pixel, channel=channel))
+
+    plain, bipolar = stochastic(64), stochastic(32, "bipolar")
+    donors = [seen(integer(8), 0.5, (3.0, 5.0, 7.0)), seen(integer(4), 0.1, (1.0, 2.0, 3.0, 9.0)), seen(integer(8), 0.3, (4.0,))]
+    donors += [seen(plain, 0.8, (1.0, 1.0, 1.0)), seen(bipolar, 0.2, (2.0, 2.0, 2.0)), seen(xnor(), 0.9, (8.0,) * 6)]
+    found, _ = typical(donors, integer(6), 64, filled=0.25)
+    assert found.filled == 0.25
+    for change, part in ((found.both, 1.0), (found.pixel, 0.5), (found.channel, 0.25)):
+        assert (change.activation, change.weight, change.partial, change.product) == pytest.approx(
+            tuple(0.3 * part * bits for bits in (6, 6, 36, 12))
+        )
+        assert (change.activation_word, change.weight_word) == pytest.approx((0.3 * part * 8, 0.3 * part * 8))
+        assert change.tree == pytest.approx(tuple(part * level for level in (8 / 3, 11 / 3, 14 / 3)))
+        assert (change.sum_sign, change.accumulator, change.sign) == pytest.approx((0.3 * part, 3 * part, 0.15 * part))
+    assert typical(donors, integer(8), 64, 1.0)[0].both.activation == pytest.approx(0.4 * 8)  # its own two alone
+    assert typical(donors, stochastic(128, "bipolar"), 64, 1.0)[0].both.weight == pytest.approx(0.2 * 8)  # of its coding
+    assert typical(donors[:-1], xnor(), 64, 1.0)[0].both.weight == pytest.approx((0.5 + 0.1 + 0.3 + 0.8 + 0.2) / 5)  # of all
+    with pytest.raises(BadInput, match="No measured layer says how much operands move"):
+        typical([], integer(8), 64, 1.0)
 
 
 def test_the_plot_shows_every_accelerator_and_operator(model: CostModel, errors: HeldOut) -> None:
