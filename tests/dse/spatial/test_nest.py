@@ -115,11 +115,65 @@ def test_a_broken_rule_is_named(nest, rule):
         evaluate(problem, hierarchy, made)
 
 
+@pytest.mark.parametrize(
+    ("keeps", "outer", "spread", "rule"),
+    [
+        (["outputs"], [("K", 2), ("C", 3)], [[("K", 2)]], "buffer must keep inputs and may keep outputs"),
+        (["weights", "inputs"], [("K", 2), ("C", 3)], [[("K", 2)]], "buffer must keep inputs and may keep outputs"),
+        (["inputs"], [("K", 4)], [[("C", 3)]], "row may spread K, not C"),
+        (["inputs"], [("C", 3)], [[("K", 4)]], "4 copies exceed the 2 of row"),
+        (["inputs"], [("K", 4), ("C", 3)], [], "buffer has 1 arrays inside, the mapping spreads over 0"),
+        (["inputs", "outputs"], [("K", 2), ("C", 3)], [[("K", 2)]], None),
+    ],
+)
+def test_rules_of_arrays_and_of_what_is_kept(keeps, outer, spread, rule):
+    row = {"name": "row", "size": 2, "loops": ["K"]}
+    levels = [
+        {"name": "memory", "keeps": TENSORS, "read_pj": 1.0, "write_pj": 1.0},
+        {"name": "buffer", "keeps": ["inputs"], "may_keep": ["outputs"], "read_pj": 1.0, "write_pj": 1.0, "inside": [row]},
+    ]
+    hierarchy = Hierarchy(name="tiny", source="none", mac_pj=1.0, levels=levels)
+    made = LoopNest(steps=(Step(keeps=TENSORS, loops=outer), Step(keeps=keeps, spread=spread)))
+    assert broken_rule(Problem(name="two", K=4, C=3), hierarchy, made) == rule
+
+
+@pytest.mark.parametrize("loops", [[("K", 1)], [("K", 2), ("K", 2)]])
+def test_loops_of_a_level_differ_and_make_trips(loops):
+    with pytest.raises(BadInput, match="must differ and make at least two trips"):
+        LoopNest(steps=(Step(keeps=TENSORS, loops=loops), Step(keeps=TENSORS)))
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "rule"),
+    [
+        ({}, {"keeps": ["inputs"], "may_keep": ["inputs"]}, "level b: inputs is in keeps and in may_keep"),
+        ({"words": 9}, {}, "outermost level \\(a\\) must keep .* and have no limit of words"),
+        ({"inside": [{"name": "row", "size": 2}]}, {}, "outermost level \\(a\\) must have one level inside"),
+        ({}, {"inside": [{"name": "a", "size": 2}]}, "names of levels and arrays must differ; a came twice"),
+        ({}, {"inside": [{"name": "row", "size": 0}]}, "size: Input should be greater than or equal to 1"),
+        ({}, {"read_pj": -1}, "read_pj: Input should be greater than or equal to 0"),
+        ({}, {"write_pj": -1}, "write_pj: Input should be greater than or equal to 0"),
+        ({}, {"read_words": 0}, "read_words: Input should be greater than 0"),
+        ({}, {"write_words": 0}, "write_words: Input should be greater than 0"),
+        ({}, {"words": 0}, "words: Input should be greater than or equal to 1"),
+        ({}, {"access_words": 0}, "access_words: Input should be greater than or equal to 1"),
+    ],
+)
+def test_impossible_hierarchies_are_refused(outer, inner, rule):
+    bottom = {"name": "a", "keeps": TENSORS, "read_pj": 1, "write_pj": 1}
+    with pytest.raises(BadInput, match=rule):
+        Hierarchy(name="x", source="", mac_pj=1, levels=[bottom | outer, bottom | {"name": "b"} | inner])
+
+
 def test_unknown_keys_and_names_are_refused():
     with pytest.raises(BadInput, match="strid: is not a known key"):
         Problem(name="p", strid=2)
     with pytest.raises(BadInput, match="wrods: is not a known key"):
         Hierarchy(name="x", source="", mac_pj=1, levels=[{"name": "a", "wrods": 1, "read_pj": 1, "write_pj": 1}])
+    with pytest.raises(BadInput, match="stride: Input should be greater than or equal to 1"):
+        Problem(name="p", stride=0)
+    with pytest.raises(BadInput, match="mac_pj: Input should be greater than or equal to 0"):
+        library.hierarchy("eyeriss").replace(mac_pj=-1)
     with pytest.raises(BadInput, match="fewer than 2\\^53 products"):
         Problem(name="p", K=10**9, C=10**9)
     with pytest.raises(BadInput, match="read_pj: Input should be a finite number"):
@@ -131,6 +185,34 @@ def test_unknown_keys_and_names_are_refused():
     bottom = {"name": "a", "keeps": ["weights"], "read_pj": 1, "write_pj": 1}
     with pytest.raises(BadInput, match="outermost level \\(a\\) must keep weights, inputs and outputs"):
         Hierarchy(name="x", source="", mac_pj=1, levels=[bottom, bottom | {"name": "b"}])
+
+
+def test_the_eyeriss_like_design_is_the_cited_one():
+    """Words of 8 bits: physical words of 64 bits in memory and buffer, of 16 in the scratchpads, whose sums have 16 bits."""
+    design = library.hierarchy("eyeriss")
+    assert design.mac_pj == 0.749
+    assert design.latches == ()
+    sizes = {level.name: (level.words, level.access_words, level.read_words, level.write_words) for level in design.levels}
+    assert sizes == {
+        "dram": (None, 8, None, None),
+        "global_buffer": (16_384 * 8, 8, 16, 16),
+        "input_spad": (12 * 2, 2, 2, 2),
+        "weight_spad": (192 * 2, 2, 2, 2),
+        "psum_spad": (16, 1, 2, 2),
+    }
+    assert [(level.read_pj, level.write_pj) for level in design.levels] == [
+        (512.0, 512.0),
+        (18.232, 14.186),
+        (0.268, 0.235),
+        (2.524, 2.404),
+        (0.329, 0.289),
+    ]
+    assert [set(level.keeps) for level in design.levels] == [set(TENSORS), {"inputs", "outputs"}, {"inputs"}, {"weights"}, {"outputs"}]
+    assert not any(level.may_keep for level in design.levels)
+    assert [set(level.loops) for level in design.levels] == [set(oracle.DIMS), set(oracle.DIMS), set(), {"R", "C"}, {"K"}]
+    arrays = [(axis.size, set(axis.loops) - {"G"}) for level in design.levels for axis in level.inside]  # ResNet-18 has no groups
+    assert arrays == [(14, {"Q", "K"}), (12, {"C", "S", "K"})]
+    assert all(layer.G == 1 for layer in library.network("resnet18").layers)
 
 
 @pytest.mark.parametrize("name", library.names(library.HIERARCHIES))
@@ -151,6 +233,7 @@ def test_networks_have_their_published_products():
 
 def test_a_layer_becomes_a_problem():
     layer = Layer(name="c", operator=integer(8), C=8, K=16, H=10, W=12, R=3, S=3, stride=2, padding=1, groups=4)
-    problem = Problem.of(layer, images=2)
+    problem = Problem.of(layer, images=2, count=3)
     assert problem.sizes == (4, 2, 4, 2, 5, 6, 3, 3)
+    assert (problem.name, problem.stride, problem.count) == ("c", 2, 3)
     assert problem.products == 2 * layer.products
