@@ -166,6 +166,17 @@ def joined(*words: Words) -> Words:
     return np.concatenate([pair[0] for pair in words]), np.concatenate([pair[1] for pair in words])
 
 
+def small(operator: Operator, bits: int) -> Circuit:
+    """With all words."""
+    return Circuit(operator, bits, every_word(bits, bits))
+
+
+def wide(operator: Operator, bits: int, random: int = 20_000) -> Circuit:
+    """With all pairs of codes in every lane, and random words."""
+    rng = np.random.default_rng(bits)
+    return Circuit(operator, bits, joined(every_pair_in_every_lane(operator, bits, rng), random_words(rng, random)))
+
+
 def mutant(bench: Bench, old: str, new: str) -> Bench:
     """The same bench with the last `old` in its Verilog replaced."""
     before, found, after = bench.verilog.rpartition(old)

@@ -1,19 +1,13 @@
 """The `binary_weight` lanes against their arithmetic: all words at small widths, all pairs of codes in every lane, random words."""
 
-import numpy as np
 import pytest
 
 from gatewright.hw.config import Operator, binary_weight
-from tests.operators.circuits import Bench, Circuit, every_pair_in_every_lane, every_word, joined, mutant, random_words
+from tests.operators.circuits import Bench, Circuit, every_word, mutant, wide
 
 
 def small(operator: Operator) -> Circuit:
     return Circuit(operator, 8, every_word(8, 8 // operator.width))
-
-
-def wide(operator: Operator, bits: int) -> Circuit:
-    rng = np.random.default_rng(bits)
-    return Circuit(operator, bits, joined(every_pair_in_every_lane(operator, bits, rng), random_words(rng, 20_000)))
 
 
 CIRCUITS = [

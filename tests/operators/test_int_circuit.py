@@ -1,20 +1,9 @@
 """The `int` lanes against their arithmetic: all words at small widths, all pairs of codes in every lane at 8 bits, random words at 64."""
 
-import numpy as np
 import pytest
 
-from gatewright.hw.config import Operator, integer
-from tests.operators.circuits import Bench, Circuit, every_pair_in_every_lane, every_word, joined, mutant, random_words
-
-
-def small(operator: Operator, bits: int) -> Circuit:
-    return Circuit(operator, bits, every_word(bits, bits))
-
-
-def wide(operator: Operator, bits: int) -> Circuit:
-    rng = np.random.default_rng(bits)
-    return Circuit(operator, bits, joined(every_pair_in_every_lane(operator, bits, rng), random_words(rng, 20_000)))
-
+from gatewright.hw.config import integer
+from tests.operators.circuits import Bench, mutant, small, wide
 
 CIRCUITS = [
     *(small(integer(n, m, signed=s), integer(n, m).width) for n in (2, 3, 4) for m in (2, 3, 4) for s in (False, True)),  # one lane

@@ -1,19 +1,9 @@
 """The `multiplication_free` lanes against their arithmetic: all words at small widths, all pairs of codes in every lane, random words."""
 
-import numpy as np
 import pytest
 
 from gatewright.hw.config import Operator, multiplication_free
-from tests.operators.circuits import Bench, Circuit, every_pair_in_every_lane, every_word, joined, mutant, random_words
-
-
-def small(operator: Operator, bits: int) -> Circuit:
-    return Circuit(operator, bits, every_word(bits, bits))
-
-
-def wide(operator: Operator, bits: int) -> Circuit:
-    rng = np.random.default_rng(bits)
-    return Circuit(operator, bits, joined(every_pair_in_every_lane(operator, bits, rng), random_words(rng, 20_000)))
+from tests.operators.circuits import Bench, mutant, small, wide
 
 
 def kinds(weight_bits: int, activation_bits: int) -> list[Operator]:

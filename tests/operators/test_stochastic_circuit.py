@@ -7,7 +7,7 @@ from amaranth.sim import Simulator
 from gatewright.hw.config import Operator, stochastic
 from gatewright.hw.stochastic.numbers import TAPS, Side, sequence
 from gatewright.hw.stochastic.sources import NumberSource
-from tests.operators.circuits import Bench, Circuit, every_pair_in_every_lane, every_word, joined, mutant, random_words
+from tests.operators.circuits import Bench, Circuit, every_word, mutant, random_words, wide
 
 CODINGS = [(coding, source) for coding in ("sign_magnitude", "bipolar") for source in ("sobol", "lfsr")]
 MIXED = [
@@ -16,15 +16,10 @@ MIXED = [
 ]
 
 
-def wide(operator: Operator, bits: int) -> Circuit:
-    rng = np.random.default_rng(bits)
-    return Circuit(operator, bits, joined(every_pair_in_every_lane(operator, bits, rng), random_words(rng, 1000)))
-
-
 CIRCUITS = [
     *(Circuit(stochastic(n, *c, bits=b), 8, every_word(8, 8)) for c in CODINGS for b, n in ((3, 4), (3, 8), (4, 4), (4, 16), (4, 40))),
     *(Circuit(stochastic(4, coding, "counter", b), 8, every_word(8, 8)) for coding in ("sign_magnitude", "bipolar") for b in (3, 4)),
-    *(wide(operator, 32) for operator in (*(stochastic(64, *coding) for coding in CODINGS), *MIXED)),
+    *(wide(operator, 32, 1000) for operator in (*(stochastic(64, *coding) for coding in CODINGS), *MIXED)),
     *(Circuit(stochastic(64, coding), 64, random_words(np.random.default_rng(64), 2000)) for coding in ("sign_magnitude", "bipolar")),
 ]
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from gatewright.hw.config import xnor
-from tests.operators.circuits import Bench, Circuit, every_word, mutant, random_words
+from tests.operators.circuits import Bench, Circuit, mutant, random_words, small
 
 CIRCUITS = [
-    *(Circuit(xnor(), bits, every_word(bits, bits)) for bits in (1, 2, 3, 8)),
+    *(small(xnor(), bits) for bits in (1, 2, 3, 8)),
     *(Circuit(xnor(), bits, random_words(np.random.default_rng(bits), 50_000)) for bits in (32, 64)),
 ]
 
