@@ -232,7 +232,7 @@ def moved(share: float, operator: Operator, tree: tuple[float, ...]) -> Toggles:
 
 
 def test_typical_activity_by_hand() -> None:
-    """int6 in 64 bits has 8 lanes, so three levels of sums, and takes int8's and int4's bit by bit; a network's short tree goes on as it ends."""
+    """int6 in 64 bits has 8 lanes, so three levels of sums, and takes int8's and int4's bit by bit; a short tree goes on as it ends."""
 
     def seen(operator: Operator, share: float, tree: tuple[float, ...]) -> Seen:
         shares = (share, share / 2, share / 4)

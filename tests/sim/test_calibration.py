@@ -1,16 +1,21 @@
 """The measuring side of calibration: plans, the choice of mappings, measurements as nouns."""
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from gatewright.hw.config import AcceleratorConfig, integer, stochastic, xnor
 from gatewright.hw.errors import BadInput, Missing
 from gatewright.sim import calibration
-from gatewright.sim.accelerator import netlist_of
+from gatewright.sim.accelerator import Measured, _run, netlist_of
 from gatewright.sim.calibration import Plan, measure_plan, plan_from
 from gatewright.sim.measurement import load, part_of, parts, save, shipped
+from gatewright.sim.netlist import Cells, Netlist
 from gatewright.sim.plan import FULL
 from gatewright.sim.probe import Probe, Result, choose
 from gatewright.sim.technology import EMBEDDED, Conventions, Technology, ihp130, technology_named
@@ -85,6 +90,80 @@ def test_paths_name_their_part() -> None:
     assert part_of(("accelerator", "grid", "weight_source_0"), CONFIG) == "source.weight:sc_sign_magnitude_sobol64_8"
     assert part_of(("accelerator", "post", "channel0"), CONFIG) == "post"
     assert part_of((), CONFIG) == "system"
+
+
+class Tape:
+    """A simulation's stand-in that writes down, cycle by cycle, what is counted and in how many streams it is timed."""
+
+    def __init__(self, streams: int) -> None:
+        self.streams, self.on, self.timed = streams, False, 0
+        self.cycles: list[tuple[bool, int]] = []
+
+    def clear(self) -> None:
+        self.cycles = []
+
+    def count(self, on: bool = True, timed: int = 0) -> None:
+        self.on, self.timed = on, timed
+
+    def step(self, cycles: int = 1) -> None:
+        self.cycles += [(self.on, self.timed)] * cycles
+
+    def toggles(self) -> list[tuple[bool, int]]:
+        return self.cycles
+
+
+@pytest.mark.parametrize("streams", [3, 64])
+def test_cycles_are_counted_and_timed_all_along_a_layer(streams: int) -> None:
+    """Short layers whole, long ones in windows of 500 cycles with equal ways between; timed is one cycle of each equal stretch of what is
+    counted, at no fixed place of it, about 400 in all; after the last layer come the host's eight cycles."""
+    lengths = [1, 350, 3_999, 9_100, 123_456, 20]
+    layers = list(_run(Tape(streams), lengths))  # type: ignore[arg-type]
+    assert [len(layer) for layer in layers] == [*lengths[:-1], lengths[-1] + 8]  # type: ignore[arg-type]
+    for layer in layers:
+        tape: list[tuple[bool, int]] = layer  # type: ignore[assignment]
+        counted = [i for i, (on, _) in enumerate(tape) if on]
+        timed = [i for i, (_, number) in enumerate(tape) if number]
+        assert {number for _, number in tape} <= {0, min(8, streams)}
+        assert set(timed) <= set(counted)
+        if len(tape) < 8_000:
+            assert counted == list(range(len(tape)))
+        else:
+            starts = [i for i in counted if i - 1 not in set(counted)]
+            assert len({b - a for a, b in pairwise(starts)}) == 1, "equal ways"
+            assert starts[0] == 0
+            assert len(tape) - starts[-1] <= starts[1]
+            assert 4_000 <= len(counted) <= 8_000
+        assert min(len(counted), 300) <= len(timed) <= max(len(counted), 500)
+        assert len(timed) <= 900
+        if len(counted) >= 3_999:
+            stretch = round(len(counted) / len(timed))
+            places = {counted.index(i) % 500 % stretch for i in timed}
+            assert len(places) > stretch / 2
+
+
+def test_metrics_of_a_run_are_scaled_counts() -> None:
+    """Two layers, 4 streams, 2 images a run: 100 cycles of which 50 were counted, and 10 all counted. By hand: the first layer's energy is
+    300 pJ in 200 stream-cycles, so 150 in a run; the second's 80 in 40, so 20; (150 + 20) / 2 an image."""
+    cost = SimpleNamespace(area_um2=7.0)
+
+    def report(logic: float, memory: float, cycles: int) -> Any:
+        figures = {"logic_pj": logic, "memory_pj": memory, "cycles": cycles, "zero_delay_pj": 0.9 * logic, "activity": "timed"}
+        return SimpleNamespace(**figures, memories=(SimpleNamespace(cost=cost),) * 3)
+
+    technology, six = ihp130(), np.zeros((6, 2), np.int32)
+    netlist = Netlist("six", 2, -1, {}, {}, {"sg13g2_inv_1": Cells(("A", "Y"), six, six[:, 0])})
+    program: Any = SimpleNamespace(schedule=SimpleNamespace(images=2), config=SimpleNamespace(operand_bits=32))
+    nothing = np.zeros(0)
+    layers = (report(300.0, 60.0, 200), report(80.0, 8.0, 40))
+    measured = Measured(program, netlist, technology, 20.0, nothing, 4, layers, (100, 10), nothing, external_words=5)
+    metrics = measured.metrics
+    assert metrics.energy_pj == pytest.approx(85.0)
+    assert metrics.zero_delay_pj == pytest.approx(76.5)
+    assert metrics.memory_energy_pj == pytest.approx((30.0 + 2.0) / 2)
+    assert metrics.external_energy_pj == pytest.approx(5 * 32 * 4.0 / 2)
+    assert (metrics.cycles, metrics.latency_ns, metrics.memory_area_um2) == (55.0, 2200.0, 21.0)
+    assert (metrics.origin, metrics.activity) == ("measured", "timed")
+    assert metrics.area_um2 == pytest.approx(6 * 5.4432)
 
 
 class Here(ThreadPoolExecutor):

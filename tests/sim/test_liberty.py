@@ -69,6 +69,38 @@ def test_tables_with_the_load_first_are_turned():
     assert rise.at(0.1, 20.0, extrapolate=True) == pytest.approx(21.0)
 
 
+def test_tables_with_the_slew_first_keep_their_unit():
+    text = TEXT.replace(
+        "variable_1 : total_output_net_capacitance; variable_2 : input_transition_time;", "variable_1 : input_transition_time;"
+    )
+    text = text.replace(
+        'index_1 ("0, 10"); index_2 ("100, 200, 400");',
+        'variable_2 : total_output_net_capacitance; index_1 ("100, 300"); index_2 ("0, 10, 20");',
+    )
+    rise = loads(text).cells["INV"].pins["Y"].powers[0].rise
+    assert rise.slews.tolist() == pytest.approx([0.1, 0.3])
+    assert rise.loads.tolist() == [0, 10, 20]
+    assert rise.at(0.2, 15.0) == pytest.approx(8.0)  # between 2, 4 and 12, 14
+
+
+def test_a_pin_with_the_grounds_energy_alone_keeps_it():
+    """Some libraries book all of a pin's energy there."""
+    only = TEXT.replace('related_pin : "A"; related_pg_pin : VDD;', 'related_pin : "A"; related_pg_pin : VSS;')
+    assert len(loads(only).cells["INV"].pins["Y"].powers) == 2
+
+
+def test_what_a_file_leaves_out_has_its_default():
+    """A pin's capacitance is the library's, a cell's leakage the mean of its states; hold times are no setup times."""
+    text = TEXT.replace("nom_voltage : 2.0;", "nom_voltage : 2.0; default_input_pin_cap : 1.75;").replace("capacitance : 2.5; }", "}")
+    assert loads(text).cells["INV"].pins["A"].capacitance_ff == 1.75
+    bare = TEXT.replace("cell_leakage_power : 3000;", 'leakage_power () { value : 4000; when : "A"; related_pg_pin : VDD; }')
+    assert loads(bare).cells["INV"].leakage_nw == pytest.approx(2.5)
+    times = 'timing () { related_pin : Y; timing_type : KIND; rise_constraint (scalar) { values ("50"); } }'
+    for kind, found in (("setup_rising", [0.05]), ("hold_rising", [])):
+        timed = TEXT.replace("capacitance : 2.5; }", f"capacitance : 2.5; {times.replace('KIND', kind)} }}")
+        assert [table.values.item() for table in loads(timed).cells["INV"].pins["A"].setup] == pytest.approx(found)
+
+
 def test_what_is_written_reads_back_the_same():
     library = loads(TEXT)
     again = loads(write(library, "a note"))

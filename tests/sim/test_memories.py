@@ -66,6 +66,10 @@ def test_a_tile_by_hand(memories):
     assert cost.leakage_nw == pytest.approx(2 * (318.9007 + 79.7252))
     wide, narrow = (next(m for m in memories.macros if m.name == name) for name in cost.macros[:2])
     assert cost.read_pj == pytest.approx(wide.read_pj + narrow.read_pj)
+    assert cost.write_pj == pytest.approx(wide.write_pj + narrow.write_pj)
+    assert cost.idle_pj == pytest.approx(2 * 2 * (wide.idle_pj + narrow.idle_pj))  # both ports of both banks
+    assert cost.access_ns == max(wide.access_ns, narrow.access_ns) > min(wide.access_ns, narrow.access_ns)
+    assert cost.setup_ns == max(wide.setup_ns, narrow.setup_ns)
 
 
 def test_the_least_of_several_ways(memories):
@@ -111,7 +115,8 @@ def test_one_port_takes_less(memories):
 
 def test_scaling_and_json(memories):
     cost = memories.macro_for(64, 16)
-    assert cost.scaled(2.0).read_pj == 2 * cost.read_pj
+    for name in ("read_pj", "write_pj", "idle_pj", "leakage_nw"):
+        assert getattr(cost.scaled(2.0), name) == 2 * getattr(cost, name) > 0
     assert cost.scaled(0.5).area_um2 == cost.area_um2
     assert MemoryCost.from_json(cost.to_json()) == cost
     assert cost.provenance == "cited"

@@ -313,6 +313,12 @@ def test_a_layer_by_hand() -> None:
     assert found.latency_us == pytest.approx(16 * 8 * 10.8333e-3)
 
 
+def test_few_outputs_take_few_turns() -> None:
+    """Eight columns share an ADC; three outputs are read in three turns, nine in eight: the ninth has an ADC of its own."""
+    for outputs, turns in ((1, 1), (3, 3), (8, 8), (9, 8)):
+        assert rram.crossbar(DEVICE, 64, outputs, 5).latency_us == pytest.approx(5 * turns * 10.8333e-3)
+
+
 def test_counts_need_bits() -> None:
     """Bits that tell 0 to n apart; an ADC no source gives is refused, not extrapolated."""
     for rows in (2, 32, 64, 128, 256):
