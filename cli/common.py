@@ -7,6 +7,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -66,6 +67,15 @@ class Output:
         """A context manager for progress bars: `with output.progress() as bar: task = bar.add_task("Training", total=9)`."""
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         return Progress(*columns, console=Console(stderr=True), disable=self.quiet)
+
+    @contextmanager
+    def interruptible(self, kept: str, command: str) -> Iterator[None]:
+        """Interrupted inside, it says what is kept and by which command a run goes on, and exits."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.note(f"Interrupted; {kept} is kept. Go on with: {command}")
+            raise typer.Exit(INTERRUPTED) from None
 
 
 class Bars:

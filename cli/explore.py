@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from gatewright.cli.common import DONE, FAILED, INTERRUPTED, RUNS, Bars, Json, Output, Quiet, explored, of_training, parse_toml, read_text
+from gatewright.cli.common import DONE, FAILED, RUNS, Bars, Json, Output, Quiet, explored, of_training, parse_toml, read_text
 from gatewright.hw.errors import BadInput
 
 if TYPE_CHECKING:
@@ -57,13 +57,10 @@ def explore(config: Config, resume: Resume = None, as_json: Json = False, seed: 
     space.distributions(wanted, images.shape, images.classes)  # a user's own network is read, and whatever is wrong with it said
     run = runs.resume(explored(resume), wanted) if resume else runs.create(RUNS, wanted, text)
     output.note(f"{'Resuming' if resume else 'Run'} {run.folder}")
-    try:
+    with output.interruptible("every finished trial", f"gatewright explore {config} --resume {run.folder}"):
         with output.progress() as bars:
             result = Explorer(run, wanted, source, Bars(bars)).explore()
         write(run)
-    except KeyboardInterrupt:
-        output.note(f"Interrupted; every finished trial is kept. Go on with: gatewright explore {config} --resume {run.folder}")
-        raise typer.Exit(INTERRUPTED) from None
     seconds = time.perf_counter() - started
     output.emit(record(run.folder, result, seconds), table(run.folder, result, seconds))
     raise typer.Exit(DONE if result.passed else FAILED)

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from gatewright.cli.common import DONE, FAILED, INTERRUPTED, RUNS, Bars, Json, Output, Quiet, maker, run_folder
+from gatewright.cli.common import DONE, FAILED, RUNS, Bars, Json, Output, Quiet, maker, run_folder
 from gatewright.hw.errors import BadInput
 
 if TYPE_CHECKING:
@@ -50,13 +50,10 @@ def reproduce(
     plan = plan_of(run)
     source = Source(**plan.data.model_dump())
     output.note(f"{'Resuming' if resume else 'Run'} {run.folder}")
-    try:
+    with output.interruptible("what is finished", f"gatewright reproduce {system} --resume {run.folder}"):
         with output.progress() as bars:
             result = Reproduction(run, plan, source, Bars(bars)).run()
         write(run)
-    except KeyboardInterrupt:
-        output.note(f"Interrupted; what is finished is kept. Go on with: gatewright reproduce {system} --resume {run.folder}")
-        raise typer.Exit(INTERRUPTED) from None
     seconds = time.perf_counter() - started
     output.emit(record(run.folder, result, seconds), table(run.folder, result, seconds))
     raise typer.Exit(DONE if passed(result) else FAILED)

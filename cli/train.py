@@ -8,7 +8,6 @@ from rich.table import Table
 from rich.text import Text
 
 from gatewright.cli.common import (
-    INTERRUPTED,
     RUN_CONFIG,
     RUNS,
     Json,
@@ -48,14 +47,9 @@ def train(config: Config, resume: Resume = None, as_json: Json = False, seed: Ow
     if not resume:
         Run(folder).write_text(RUN_CONFIG, text)
     output.note(f"{'Resuming' if resume else 'Run'} {folder}")
-    try:
-        with Run(folder).locked(), output.progress() as bars:
-            record = run(experiment, folder, images, _phase(bars), _epoch(bars))
-    except KeyboardInterrupt:
-        chosen = "" if seed is None else f" --seed {seed}"
-        output.note(f"Interrupted; every finished epoch is kept. Go on with: gatewright train {config}{chosen} --resume {folder}")
-        raise typer.Exit(INTERRUPTED) from None
     command = f"gatewright train {config}" + ("" if seed is None else f" --seed {seed}")
+    with output.interruptible("every finished epoch", f"{command} --resume {folder}"), Run(folder).locked(), output.progress() as bars:
+        record = run(experiment, folder, images, _phase(bars), _epoch(bars))
     output.emit({"run": folder, "network": folder / NETWORK, "command": command} | summary(record), text_of(record, folder))
 
 
