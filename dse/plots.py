@@ -180,22 +180,22 @@ def energy_info(result: Result) -> EnergyInfo:
     return EnergyInfo(names, grouped("predicted"), grouped("measured"))
 
 
+def bars(figure: go.Figure, labels: Sequence[Any], values: Sequence[float], name: str, colour: str, hover: str) -> None:
+    """One colour of horizontal bars that are stacked."""
+    marker = {"color": colour, "line": {"width": 0.5, "color": "white"}}
+    figure.add_bar(y=labels, x=values, orientation="h", name=name, marker=marker, hovertemplate=f"{hover}<extra></extra>")
+    figure.update_layout(barmode="stack", legend_traceorder="normal")
+
+
 def energy_plot(info: EnergyInfo) -> go.Figure:
     """For each layer two stacked bars, predicted above measured."""
     figure = go.Figure()
     labels = [[name for name in info.layers for _ in range(2)], ["predicted", "measured"] * len(info.layers)]
     for group, colour in GROUPS.items():
         values = [v for pair in zip(info.predicted[group], info.measured[group], strict=True) for v in pair]
-        figure.add_bar(
-            y=labels,
-            x=values,
-            orientation="h",
-            name=group,
-            marker={"color": colour, "line": {"width": 0.5, "color": "white"}},
-            hovertemplate="%{y}<br>" + group + ": %{x:.2f} nJ<extra></extra>",
-        )
+        bars(figure, labels, values, group, colour, "%{y}<br>" + group + ": %{x:.2f} nJ")
     style(figure, "energy of the logic, nJ an image", "", 90 + 92 * len(info.layers))
-    figure.update_layout(barmode="stack", bargap=0.25, legend_traceorder="normal")
+    figure.update_layout(bargap=0.25)
     figure.update_yaxes(autorange="reversed", showgrid=False, dividercolor=GRID)
     return figure
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from gatewright.dse.plots import LOGARITHMIC, style
+from gatewright.dse.plots import LOGARITHMIC, bars, style
 from gatewright.dse.scnas.front_plot import ticks
 from gatewright.dse.scnas.names import KINDS, OFF, SOFT
 from gatewright.dse.scnas.panels import panels, place
@@ -132,15 +132,8 @@ def skipped_plot(info: SkippedInfo) -> go.Figure:
     figure = go.Figure()
     for status, counts in info.counts.items():
         name, colour = ENDINGS[status]
-        figure.add_bar(
-            y=info.labels,
-            x=counts,
-            orientation="h",
-            name=name,
-            marker={"color": colour, "line": {"width": 0.5, "color": "white"}},
-            hovertemplate="%{y}: %{x} " + name + "<extra></extra>",
-        )
+        bars(figure, info.labels, counts, name, colour, "%{y}: %{x} " + name)
     style(figure, "points drawn", "", 110 + 34 * len(info.labels))
-    figure.update_layout(barmode="stack", bargap=0.3, legend_traceorder="normal")
+    figure.update_layout(bargap=0.3)
     figure.update_yaxes(autorange="reversed", showgrid=False, ticksuffix="  ")
     return figure
