@@ -1,11 +1,13 @@
 """What every operator's arithmetic must satisfy, against a product written bit by bit in the operator's own test."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import product as pairs
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from gatewright.hw.config import Operator
 from gatewright.sw.differentiable import convolve, quantise_weight
@@ -71,8 +73,21 @@ def check_sums(operator: Operator, reference: Reference, outside: int) -> None:
         np.testing.assert_array_equal(accumulate(operator, x, weights, stride, padding), expected)
 
 
-def check_torch(operator: Operator) -> None:
-    """PyTorch's forward is the same integers, in training too; its gradient is that of the ideal convolution of values."""
+@dataclass(frozen=True)
+class Pass:
+    """A convolution in PyTorch: its sums, what their gradients lead to, and its stride and padding."""
+
+    sums: Tensor
+    inputs: Tensor
+    latent: Tensor
+    codes: Tensor
+    values: Tensor
+    stride: int
+    padding: int
+
+
+def checked_passes(operator: Operator) -> Iterator[Pass]:
+    """PyTorch's forward is the same integers, exact or not; a pass of each geometry, with approximate sums."""
     made = arithmetic(operator)
     for seed, geometry in enumerate(GEOMETRIES):
         x, weights = random_codes(operator, geometry, seed)
@@ -84,6 +99,14 @@ def check_torch(operator: Operator) -> None:
             got = convolve(made, inputs, codes, values, stride, padding, exact=exact)
             expected = accumulate(operator, x, codes.long().numpy(), stride, padding)
             np.testing.assert_array_equal(got.detach().numpy(), expected)
+        yield Pass(got, inputs, latent, codes, values, stride, padding)
+
+
+def check_torch(operator: Operator) -> None:
+    """PyTorch's forward is the same integers, in training too; its gradient is that of the ideal convolution of values."""
+    made = arithmetic(operator)
+    for found in checked_passes(operator):
+        got, inputs, codes, values, stride, padding = found.sums, found.inputs, found.codes, found.values, found.stride, found.padding
         assert ((codes >= min(training_weights(operator))) & (codes <= max(training_weights(operator)))).all()
         np.testing.assert_array_equal(values.detach(), made.weight_value(codes))
 

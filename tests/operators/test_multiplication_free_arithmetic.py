@@ -7,9 +7,9 @@ import torch
 from gatewright.hw.config import Operator, multiplication_free
 from gatewright.hw.errors import BadInput
 from gatewright.hw.names import operator_named
-from gatewright.sw.differentiable import convolve, quantise_weight
-from gatewright.sw.operators import accumulate, arithmetic, pack_weights, product, unused_product, unused_weight_bits
-from tests.operators.arithmetic_checks import GEOMETRIES, check_products, check_sums, random_codes
+from gatewright.sw.differentiable import convolve
+from gatewright.sw.operators import arithmetic, pack_weights, product, unused_product, unused_weight_bits
+from tests.operators.arithmetic_checks import check_products, check_sums, checked_passes
 
 OPERATORS = [
     multiplication_free(variant, *bits, signed=signed, zero_sign=zero)
@@ -47,17 +47,8 @@ def test_sums_with_zero_outside(operator: Operator) -> None:
 @parametrise
 def test_torch(operator: Operator) -> None:
     """PyTorch's forward, padding included, is the integers; both operands get a gradient."""
-    made = arithmetic(operator)
-    for seed, geometry in enumerate(GEOMETRIES):
-        x, weights = random_codes(operator, geometry, seed)
-        stride, padding = geometry[-2:]
-        latent = torch.randn(weights.shape, generator=torch.Generator().manual_seed(seed), requires_grad=True)
-        codes, values = quantise_weight(made, latent)
-        inputs = torch.from_numpy(x).float().requires_grad_()
-        for exact in (True, False):
-            got = convolve(made, inputs, codes, values, stride, padding, exact=exact)
-            np.testing.assert_array_equal(got.detach().numpy(), accumulate(operator, x, codes.long().numpy(), stride, padding))
-        gradients = torch.autograd.grad(got.square().sum(), (inputs, latent))
+    for found in checked_passes(operator):
+        gradients = torch.autograd.grad(found.sums.square().sum(), (found.inputs, found.latent))
         assert all(gradient.abs().sum() > 0 for gradient in gradients)
 
 
