@@ -57,7 +57,7 @@ class Prediction:
 class Priced:
     """A part of a configuration with what does not depend on the work: its area, and its energy per cycle without leakage.
 
-    `settled`, `glitches`: pJ by event.
+    `clocked`, `settled`, `glitches`: pJ by event.
     """
 
     part: Part
@@ -65,17 +65,13 @@ class Priced:
     area_um2: float
     clock_pj: float
     leakage_nw: float
+    clocked: Features
     settled: Features
     glitches: Features
 
     def standing_pj(self, clock_ns: float) -> float:
         """Energy in pJ of a cycle in which nothing moves but the clock."""
         return self.clock_pj + self.leakage_nw * clock_ns * memories.NW_NS_PJ
-
-    @property
-    def dynamic(self) -> Features:
-        """pJ by event, glitches included."""
-        return {name: self.settled.get(name, 0.0) + self.glitches.get(name, 0.0) for name in {**self.settled, **self.glitches}}
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +105,7 @@ def moving(priced: Sequence[Priced], config: AcceleratorConfig, operator: Operat
     by_part, glitches = np.zeros((2, len(priced), len(BASIS)))
     for row, moved, item in zip(by_part, glitches, priced, strict=True):
         for feature, numbers in dynamic(config, item.part, operator, activity).items():
-            settled, glitch = item.settled.get(feature, 0.0), item.glitches.get(feature, 0.0)
+            settled, glitch = item.clocked.get(feature, 0.0) + item.settled.get(feature, 0.0), item.glitches.get(feature, 0.0)
             if settled or glitch:
                 for name, times in numbers.items():
                     row[PLACE[name]] += times * (settled + glitch)
@@ -217,9 +213,9 @@ class CostModel:
             raise BadInput(f"No measurement tells what {part.family} costs; there are {known}. Calibrate with a plan that holds it.")
         ratios = costs.ratios(part.circuit)
         area, clock = ratios.area * dot(part.area, costs.area), costs.clock_pj * dot(part.flips, costs.flips)
-        settled = {event: ratios.settled * pj + costs.clocked.get(event, 0.0) for event, pj in costs.settled.items()}
+        settled = {event: ratios.settled * pj for event, pj in costs.settled.items()}
         glitches = {event: ratios.glitches * pj for event, pj in costs.glitches.items()}
-        return Priced(part, block_of(part.key), area, clock, costs.leakage_nw * area, settled, glitches)
+        return Priced(part, block_of(part.key), area, clock, costs.leakage_nw * area, costs.clocked, settled, glitches)
 
     def area(self, config: AcceleratorConfig) -> dict[str, float]:
         """Area of the logic in um2 by kind of block, memories apart."""

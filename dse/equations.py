@@ -15,7 +15,7 @@ from gatewright.sw.models import workload
 from gatewright.sw.schedule import Schedule, schedule
 
 MEMORY_PORT = Part("memory_port", "memory_port", 1, {}, {})  # nets that memories drive: no cells, only energy
-FLOOR = 0.005  # of a layer's energy: parts below this share are fitted to that accuracy only
+FLOOR = 0.02  # of a layer's energy: parts below this share are fitted to that accuracy only
 GRID = ("lanes", "element", "edge")  # where elements without useful work go on with old data, which no one knows
 ROUNDING = 1e-9  # of the terms of a sum
 CYCLE = "cycle"  # of a flip-flop at rest

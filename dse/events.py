@@ -147,7 +147,7 @@ def _element(s: Shape, part: Part, operator: Operator, activity: Activity) -> Ev
         f"{kind}.arriving.unregistered": _scaled(arriving, c.pipeline_stages == 0),
         f"{kind}.tree": moves.tree(1, outer + 1, n),
         f"{kind}.tree.choice": moves.tree(1, outer + 1, n * (len(s.paths) > 1)),
-        f"{kind}.tree.unregistered": moves.tree(1, outer + 1, n * (c.pipeline_stages == 0)),
+        f"{operator.kind}.tree.unregistered": moves.tree(1, outer + 1, n * (c.pipeline_stages == 0)),
         f"{kind}.products": moves.lane("product", n * c.lanes(operator)),
         f"{kind}.products.choice": moves.lane("product", n * c.lanes(operator) * (len(s.paths) > 1)),
         "carry": moves.element("sum_sign", n * (c.accumulator_bits - s.sums[path])),

@@ -86,7 +86,7 @@ def _part(model: CostModel, schedule: Schedule, item: Priced, work: Work, clock_
     ]
     basis, activity = dict(zip(BASIS, work.basis, strict=True)), model.activity(work, schedule.config.operand_bits)[0]
     events = dynamic(schedule.config, part, work.operator, activity)
-    causes: tuple[tuple[Cause, Features], ...] = (("settled", item.settled), ("glitches", item.glitches))
+    causes: tuple[tuple[Cause, Features], ...] = (("clock", item.clocked), ("settled", item.settled), ("glitches", item.glitches))
     for cause, costs_of in causes:
         by_event: dict[str, dict[str, tuple[float, float]]] = {}
         for feature, numbers in events.items():

@@ -12,8 +12,8 @@ from gatewright.dse.equations import CYCLE, Systems
 from gatewright.dse.features import Features
 from gatewright.dse.least_squares import System, joined
 
-RIDGE = 0.01  # how much unit costs that the measurements do not tell apart are drawn to zero, hence towards each other
-POOL = 0.01  # as much to those of all lanes together, where families are thin
+RIDGE = 0.001  # how much unit costs that the measurements do not tell apart are drawn to zero, hence towards each other
+POOL = 0.003  # as much to those of all lanes together, where families are thin
 POOLED, STREAMS = "lanes.", "lanes.stochastic"
 DOUBTS = {"area": 0.0, "settled": 0.5, "glitches": 0.5}  # layers of its own a circuit needs, for its ratio to weigh as much as its family
 

@@ -21,7 +21,7 @@ LONG_SUMS = ("shift", "stochastic", "multiplication_free")
 
 
 def drawn(operators: Sequence[Operator], number: int, seed: int) -> tuple[Probe, ...]:
-    """`number` probes with two or three of the operators each; each operator comes as often as any other, or once less."""
+    """`number` probes with two or three of the operators each; each operator comes about as often as any other."""
     rng = random.Random(seed)
     deck = _deal(operators, rng)
     return tuple(_probe(i, deck, rng) for i in range(number))

@@ -13,7 +13,7 @@ DIGESTS = {
     "asap7.json": "de8d3b0530661cde",
     "ihp130.json": "24db94aa3e7da9b8",
     "ihp130_sram.json": "62e2b63e08554872",
-    "measurements_ihp130.json": "94d893c04889d713",
+    "measurements_ihp130.json": "1a42f7b1483ccaba",
     "noise_floor.json": "4ca06712be837561",
     "operators.json": "fe80a3a39bdda6ab",
     "platforms/cpu_layer.json": "90e7d2274fcb9887",
