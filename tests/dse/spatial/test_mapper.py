@@ -87,6 +87,25 @@ def test_a_bound_that_lies_would_be_noticed(monkeypatch):
         agreement(seed=7, number=60, most=150)
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("sizes", [{"P": 4, "R": 3}, {"G": 4, "R": 3}])
+def test_arrays_that_share_rows_and_divide_the_words_of_a_port(objective, sizes):
+    """Four elements of three rows each read six rows between them, and each its own words only; groups are walked in an element, too."""
+    rows = {"name": "row", "size": 4, "loops": ["P"]}
+    levels = [
+        {"name": "memory", "keeps": TENSORS, "read_pj": 0.1, "write_pj": 0.1, "loops": []},
+        {"name": "buffer", "keeps": ["inputs"], "read_pj": 50.0, "write_pj": 0.1, "loops": [], "inside": [rows]},
+        {"name": "element", "keeps": ["inputs"], "words": 12, "read_pj": 0.1, "write_pj": 0.1, "read_words": 1, "loops": ["G", "P"]},
+        {"name": "register", "keeps": ["inputs"], "words": 3, "read_pj": 0.1, "write_pj": 0.1, "read_words": 1, "loops": ["R"]},
+    ]
+    hierarchy = Hierarchy(name="shared", source="none", mac_pj=0.1, levels=levels)
+    problem = Problem(name="p", **sizes)
+    least = min(value_of(evaluate(problem, hierarchy, nest), objective) for nest in oracle.nests(problem, hierarchy))
+    found = mapper.Search(problem, hierarchy, objective, below=least * (1 + 1e-9)).run()
+    assert found is not None
+    assert value_of(found.cost, objective) == pytest.approx(least, rel=1e-12)
+
+
 def test_no_mapping_says_so():
     levels = preset("eyeriss").levels
     closed = (levels[0].replace(loops=()), levels[1].replace(loops=()), *levels[2:])

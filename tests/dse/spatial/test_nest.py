@@ -88,6 +88,7 @@ def test_energy_and_cycles_by_hand():
     nest = LoopNest(steps=(Step(keeps=TENSORS, loops=(("K", 2), ("C", 3))), Step(keeps=("outputs",))))
     cost = evaluate(problem, hierarchy, nest)
     # memory: 6 + 6 reads, 2 writes; register: 6 writes, 4 reads of sums begun and 2 to drain
+    assert cost.by_level_pj == {"memory": 12 * 50 + 2 * 100, "register": 6 * 5 + 6 * 3, "multipliers": 6 * 1.0}
     assert cost.energy_pj == 6 * 1.0 + 12 * 50 + 2 * 100 + 6 * 5 + 6 * 3
     assert cost.cycles == 12  # 6 reads of the register at half a word a cycle
 
@@ -151,6 +152,10 @@ def test_loops_of_a_level_differ_and_make_trips(loops):
         ({"inside": [{"name": "row", "size": 2}]}, {}, "outermost level \\(a\\) must have one level inside"),
         ({}, {"inside": [{"name": "a", "size": 2}]}, "names of levels and arrays must differ; a came twice"),
         ({}, {"inside": [{"name": "row", "size": 0}]}, "size: Input should be greater than or equal to 1"),
+        ({}, {"inside": [{"name": "multipliers", "size": 2}]}, "an array cannot be called multipliers"),
+        ({}, {"name": ""}, "name: String should have at least 1 character"),
+        ({}, {"words": "9"}, "words: Input should be a valid integer \\(got '9'\\)"),
+        ({}, {"read_pj": True}, "read_pj: Input should be a valid number \\(got True\\)"),
         ({}, {"read_pj": -1}, "read_pj: Input should be greater than or equal to 0"),
         ({}, {"write_pj": -1}, "write_pj: Input should be greater than or equal to 0"),
         ({}, {"read_words": 0}, "read_words: Input should be greater than 0"),
@@ -162,14 +167,19 @@ def test_loops_of_a_level_differ_and_make_trips(loops):
 def test_impossible_hierarchies_are_refused(outer, inner, rule):
     bottom = {"name": "a", "keeps": TENSORS, "read_pj": 1, "write_pj": 1}
     with pytest.raises(BadInput, match=rule):
-        Hierarchy(name="x", source="", mac_pj=1, levels=[bottom | outer, bottom | {"name": "b"} | inner])
+        Hierarchy(name="x", source="none", mac_pj=1, levels=[bottom | outer, bottom | {"name": "b"} | inner])
 
 
 def test_unknown_keys_and_names_are_refused():
     with pytest.raises(BadInput, match="strid: is not a known key"):
         Problem(name="p", strid=2)
     with pytest.raises(BadInput, match="wrods: is not a known key"):
-        Hierarchy(name="x", source="", mac_pj=1, levels=[{"name": "a", "wrods": 1, "read_pj": 1, "write_pj": 1}])
+        Hierarchy(name="x", source="none", mac_pj=1, levels=[{"name": "a", "wrods": 1, "read_pj": 1, "write_pj": 1}])
+    with pytest.raises(BadInput, match="source: String should have at least 1 character"):
+        library.hierarchy("eyeriss").replace(source="")
+    for size in ("64", True, 64.0):
+        with pytest.raises(BadInput, match="K: Input should be a valid integer"):
+            Problem(name="p", K=size)
     with pytest.raises(BadInput, match="stride: Input should be greater than or equal to 1"):
         Problem(name="p", stride=0)
     with pytest.raises(BadInput, match="mac_pj: Input should be greater than or equal to 0"):
@@ -177,14 +187,14 @@ def test_unknown_keys_and_names_are_refused():
     with pytest.raises(BadInput, match="fewer than 2\\^53 products"):
         Problem(name="p", K=10**9, C=10**9)
     with pytest.raises(BadInput, match="read_pj: Input should be a finite number"):
-        Hierarchy(name="x", source="", mac_pj=1, levels=[{"name": "a", "read_pj": float("inf"), "write_pj": 1}])
+        Hierarchy(name="x", source="none", mac_pj=1, levels=[{"name": "a", "read_pj": float("inf"), "write_pj": 1}])
     with pytest.raises(BadInput, match="no hierarchy called 'tpu9'; there are eyeriss"):
         library.hierarchy("tpu9")
     with pytest.raises(BadInput, match="layers must differ; p came twice"):
         Network(name="n", layers=(Problem(name="p"), Problem(name="p", K=2)))
     bottom = {"name": "a", "keeps": ["weights"], "read_pj": 1, "write_pj": 1}
     with pytest.raises(BadInput, match="outermost level \\(a\\) must keep weights, inputs and outputs"):
-        Hierarchy(name="x", source="", mac_pj=1, levels=[bottom, bottom | {"name": "b"}])
+        Hierarchy(name="x", source="none", mac_pj=1, levels=[bottom, bottom | {"name": "b"}])
 
 
 def test_the_eyeriss_like_design_is_the_cited_one():
