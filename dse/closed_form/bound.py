@@ -31,7 +31,6 @@ def bound(p, m, out):
     last_x, _, _, end_x = span(tiles_x - 1, m.grid_x, m.x, p.out_w, pitch_x, window_x, p.padding, p.W)
     first_map = first_n * (inside_y * load_row(inside_x, length_x, p.words, interval) + (length_y - inside_y) * length_x * p.words)
     first_image, more = p.sources * first_map, (p.sources - 1) * image  # of all maps; loads of further maps
-    first_groups = last_groups if tiles_k == 1 else m.channels
     loads, loaded = first_loads(p, m, tiles_k, last_groups, reduction)
     start = 1 + (loads + 1) * linear + interval * (loaded + first_n * first_y * first_x) + image + more + first_image + compute - 1
     tail = 3 + interval * (last_n * end_y * end_x * stored(p, last_groups, (tiles_k - 1) * m.channels) - 1)
@@ -77,6 +76,6 @@ def bound(p, m, out):
         plain -= new_images
     chain += plain * (compute - 1 - 2 * interval)
 
-    first = computing(p, m, first_groups, reach_words, first_n * first_y * first_x)
+    first = computing(p, m, m.channels, reach_words, first_n * first_y * first_x)
     storing = start + first + tiles * (3 - interval) + interval * out[numbers.STORED_WORDS] + (tiles - 1) * (store - 2 * interval)
     return max(channel, chain, storing) + (1 if p.raw else 0)

@@ -37,8 +37,8 @@ def cycles(p, m, scratch):
     parameters = interval * p.cols * (64 // p.operand_bits)
     images, sources, out_h, out_w, height, width, padding = p.images, p.sources, p.out_h, p.out_w, p.H, p.W, p.padding
     at_k, at_n, at_y, at_x = (3, 0, 1, 2) if m.order == PIXELS_OUTSIDE else (0, 1, 2, 3)
-    low_y, high_y = interior(tiles_y, m.grid_y, m.y, p.out_h, pitch_y, window_y, p.padding, p.H)
-    low_x, high_x = interior(tiles_x, m.grid_x, m.x, p.out_w, pitch_x, window_x, p.padding, p.W)
+    low_y, high_y = interior(m.grid_y, pitch_y, window_y, p.padding, p.H)
+    low_x, high_x = interior(m.grid_x, pitch_x, window_x, p.padding, p.W)
     full_words, last_words = stored(p, m.channels, 0), stored(p, last_groups, (tiles_k - 1) * m.channels)
     full_weights, last_weights = reduction * m.channels * p.cols, reduction * (p.K - (tiles_k - 1) * m.channels * p.cols)
     last_loads = 2 if p.K % p.cols and last_groups > 1 else 1

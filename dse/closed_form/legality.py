@@ -13,6 +13,12 @@ MOST_TABLES = 12  # different tables of windows of a layer, at most
 @compiled
 def legal(p, m):
     """Whether a mapping breaks no rule; see `Tiling.broken_rule`."""
+    return fits(p, m) and addressed(p, m)
+
+
+@compiled
+def fits(p, m):
+    """Whether a mapping breaks no rule that holds in either order."""
     grid, y, x, channels, inner = m.grid_n * m.grid_y * m.grid_x, m.y, m.x, m.channels, m.inner
     if grid > p.rows or channels > p.channel_groups or channels > p.parameter_words // 2 or not p.mappable:
         return False
@@ -31,7 +37,7 @@ def legal(p, m):
 
 @compiled
 def within(p, m):
-    """Whether a mapping that keeps the other rules exceeds no limit of the instruction set; see `sw.limits.broken_limit`."""
+    """Whether a mapping that keeps the other rules exceeds no field of an instruction; see `sw.limits.broken_limit`."""
     reduction, columns, ragged = p.reduction_one if m.channels == 1 else p.reduction_many, m.channels * p.cols, p.K % p.cols
     if ragged and m.channels == p.channel_groups:
         columns = max(columns - p.cols, ragged)
@@ -43,8 +49,13 @@ def within(p, m):
     columns = most_inside(m.grid_x, m.x, p.out_w, pitch_x, window_x, p.padding, p.W, p.counts)
     if columns >= p.counts or columns * p.words > p.longest_load or stored(p, m.channels, 0) > p.counts:
         return False
-    if max(m.y * p.out_w, m.x) * p.pixel_words >= p.addresses:
-        return False
+    return max(m.y * p.out_w, m.x) * p.pixel_words < p.addresses
+
+
+@compiled
+def addressed(p, m):
+    """Whether the addresses reach all that the layer takes of the memory; see `sw.limits.memory_words`."""
+    reduction = p.reduction_one if m.channels == 1 else p.reduction_many
     tiles = (
         parts(p.images, m.grid_n) * parts(p.out_h, m.grid_y * m.y) * parts(p.out_w, m.grid_x * m.x) * parts(p.channel_groups, m.channels)
     )
@@ -130,12 +141,13 @@ def enumerate_legal(p, y_sizes, x_sizes, choices, found, fill):
                             for inner in range(1 if p.pools else 3):
                                 m.inner = inner
                                 held = 2 if inner == 0 else x if inner == INNER_X else channels
-                                if held < 2 or not legal(p, m):
+                                if held < 2 or not fits(p, m):
                                     continue
                                 single = groups == 1 or (inner == INNER_CHANNELS and channels == groups)
                                 for order in range(1 if single else 2):
                                     m.order = order
-                                    if fill:
-                                        give(found, number, m)
-                                    number += 1
+                                    if addressed(p, m):
+                                        if fill:
+                                            give(found, number, m)
+                                        number += 1
     return number

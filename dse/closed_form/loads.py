@@ -14,7 +14,7 @@ def load_row(inside, length, words, interval):
 def along(tiles, grid, size, extent, pitch, window, padding, limit, words, interval):
     """Sums over the tiles of an axis: input pixels with padding, input pixels, cycles of a row."""
     lengths, insides, cycles, i = 0, 0, 0, 0
-    low, high = interior(tiles, grid, size, extent, pitch, window, padding, limit)
+    low, high = interior(grid, pitch, window, padding, limit)
     while i < tiles:
         _, length, inside, _ = span(i, grid, size, extent, pitch, window, padding, limit)
         alike = high - low + 1 if i == low and high > low else 1

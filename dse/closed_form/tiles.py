@@ -49,10 +49,9 @@ def span(i, grid, size, extent, pitch, window, padding, limit):
 
 
 @compiled
-def interior(tiles, grid, size, extent, pitch, window, padding, limit):
-    """First and last of the tiles of an axis that touch no edge and are full, so that all are alike."""
-    last = (limit + padding - (grid - 1) * pitch - window) // (grid * pitch)
-    return parts(padding, grid * pitch), min(tiles - 1 if tiles * grid * size == extent else tiles - 2, last)
+def interior(grid, pitch, window, padding, limit):
+    """First and last of the tiles of an axis that touch no edge, so that all are alike: one with less to do would, if it were full."""
+    return parts(padding, grid * pitch), (limit + padding - (grid - 1) * pitch - window) // (grid * pitch)
 
 
 @compiled
