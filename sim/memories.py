@@ -71,11 +71,6 @@ class MemoryCost(Noun):
     macros: tuple[str, ...]  # one name for each macro, banks one after another
     provenance: str = "cited"  # or "cited, scaled: " and the rule
 
-    def scaled(self, factor: float) -> "MemoryCost":
-        """The same memory at `factor` times its cited energy (the reports show 0.5, 1 and 2)."""
-        names = ("read_pj", "write_pj", "idle_pj", "leakage_nw")
-        return self.replace(**{name: getattr(self, name) * factor for name in names})
-
 
 class ExternalMemory(Noun):
     """Memory off the chip: a price for each bit moved."""

@@ -40,16 +40,28 @@ _HERE = Path(__file__).parent
 _SOURCES = (
     "accelerator",
     "activity",
+    "bits",
+    "boolean",
+    "cells",
+    "compact",
     "delays",
     "energy_analysis",
     "energy_report",
     "flatten",
+    "gates",
+    "kernels",
+    "levels",
+    "liberty",
+    "liberty_syntax",
     "measurement",
     "memories",
     "memory_table",
     "netlist",
     "probe",
+    "reach",
     "synthesis",
+    "tables",
+    "technology",
 )
 
 

@@ -16,7 +16,7 @@ from gatewright.sim.accelerator import Measured, _run, netlist_of
 from gatewright.sim.calibration import Plan, measure_plan, plan_from
 from gatewright.sim.measurement import load, part_of, parts, save, shipped
 from gatewright.sim.netlist import Cells, Netlist
-from gatewright.sim.plan import FULL
+from gatewright.sim.plan import FULL, PROBES
 from gatewright.sim.probe import Probe, Result, choose
 from gatewright.sim.technology import EMBEDDED, Conventions, Technology, ihp130, technology_named
 from gatewright.sw.mapping import Tiling
@@ -26,11 +26,12 @@ CONFIG = AcceleratorConfig(rows=1, cols=1, operand_bits=32, operators=(xnor(), s
 NETWORK = Architecture(family="vgg", channels=1, height=8, width=8, widths=(4,), operators=(xnor(), xnor()))
 
 
-def test_the_full_plan_is_what_ships() -> None:
-    measurements = load(shipped())
-    assert [m.name for m in measurements] == [probe.name for probe in FULL.probes]
-    assert [m.config for m in measurements] == [probe.config for probe in FULL.probes]
-    assert {m.technology_hash for m in measurements} == {ihp130().hash}
+@pytest.mark.parametrize(("technology", "probes"), [("ihp130", FULL.probes), ("sky130", PROBES), ("asap7", PROBES)])
+def test_the_plan_is_what_ships(technology: str, probes: tuple[Probe, ...]) -> None:
+    measurements = load(shipped(technology))
+    assert [m.name for m in measurements] == [probe.name for probe in probes]
+    assert [m.config for m in measurements] == [probe.config for probe in probes]
+    assert {m.technology_hash for m in measurements} == {technology_named(technology).hash}
     assert all(m.tools and m.operands for m in measurements)
 
 
