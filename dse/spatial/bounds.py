@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 
 from gatewright.dse.spatial.hierarchy import Hierarchy
-from gatewright.dse.spatial.partial import BEGUN, CLOSED, OUTPUTS, SETS, Floats, Keeps, Longs, Partials, factors, ports, words
+from gatewright.dse.spatial.partial import BEGUN, CLOSED, OUTPUTS, SETS, Floats, Keeps, Longs, Partials, divisors, factors, ports, words
 from gatewright.dse.spatial.problem import TENSORS, Problem, Tensor
 
 
@@ -18,7 +18,7 @@ class Arrivals:
 
     def __init__(self, problem: Problem, hierarchy: Hierarchy, keeps: Keeps) -> None:
         sizes, (outer, inner) = np.array(problem.sizes), hierarchy.levels[:2]
-        self.divisors = [factors((size,)).ravel() for size in problem.sizes]
+        self.divisors = [divisors(size) for size in problem.sizes]
         tiles = factors(problem.sizes)
         trips = sizes // tiles
         total = trips.prod(axis=1).astype(float)

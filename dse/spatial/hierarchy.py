@@ -2,19 +2,24 @@
 
 from functools import cached_property
 from math import prod
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from gatewright.dse.spatial.problem import DIMS, Dim, Tensor
+from gatewright.dse.spatial.problem import DIMS, Dim, Name, Number, Tensor
 from gatewright.hw.noun import Noun
+
+Energy = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+MULTIPLIERS = "multipliers"
+"""What is inside the innermost level: a part of the energy beside the levels."""
 
 
 class Axis(Noun):
     """`size` copies, side by side, of all that lies inside; `loops` may be spread over them."""
 
-    name: str
-    size: int = Field(ge=1)
+    name: Name
+    size: Number
     loops: tuple[Dim, ...] = DIMS
 
 
@@ -25,15 +30,15 @@ class Level(Noun):
     time at this level. `read_words`, `write_words`: words a cycle and instance; None: no limit. `inside`: arrays of the next level.
     """
 
-    name: str
+    name: Name
     keeps: tuple[Tensor, ...] = ()
     may_keep: tuple[Tensor, ...] = ()
-    words: int | None = Field(default=None, ge=1)
-    access_words: int = Field(default=1, ge=1)
-    read_pj: float = Field(ge=0, allow_inf_nan=False)
-    write_pj: float = Field(ge=0, allow_inf_nan=False)
-    read_words: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    write_words: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    words: Number | None = None
+    access_words: Number = 1
+    read_pj: Energy
+    write_pj: Energy
+    read_words: Rate | None = None
+    write_words: Rate | None = None
     loops: tuple[Dim, ...] = DIMS
     inside: tuple[Axis, ...] = ()
 
@@ -63,9 +68,9 @@ class Hierarchy(Noun):
     `latches`: operands or sums that a multiplier holds from one cycle to the next; others it reads, or adds to, at every product.
     """
 
-    name: str
-    source: str
-    mac_pj: float = Field(ge=0, allow_inf_nan=False)
+    name: Name
+    source: Name
+    mac_pj: Energy
     levels: tuple[Level, ...] = Field(min_length=2)
     latches: tuple[Tensor, ...] = ()
     origin: Literal["cited"] = "cited"
@@ -80,6 +85,8 @@ class Hierarchy(Noun):
         names = [level.name for level in self.levels] + [axis.name for level in self.levels for axis in level.inside]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"the names of levels and arrays must differ; {', '.join(repeated)} came twice")
+        if MULTIPLIERS in names:
+            raise ValueError(f"a level or an array cannot be called {MULTIPLIERS}: what is inside the innermost level is")
         return self
 
     @cached_property

@@ -11,6 +11,7 @@ hierarchy allows it, every order of loops in time, every choice of tensors to ke
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from time import monotonic
 from typing import Literal
 
@@ -20,7 +21,7 @@ from gatewright.dse.spatial import leaf
 from gatewright.dse.spatial.bounds import Arrivals, Bounds
 from gatewright.dse.spatial.hierarchy import Hierarchy
 from gatewright.dse.spatial.nest import Cost, LoopNest, Step, evaluate
-from gatewright.dse.spatial.partial import IN_TIME, SETS, Floats, Inner, Keeps, Longs, Partials, factors, keeps_of, ports
+from gatewright.dse.spatial.partial import IN_TIME, SETS, Floats, Inner, Keeps, Longs, Partials, divisors, keeps_of, ports
 from gatewright.dse.spatial.problem import DIMS, TENSORS, Dim, Problem
 from gatewright.dse.spatial.prune import SLACK, grouped, undominated, within
 from gatewright.hw.errors import BadInput, GatewrightError
@@ -29,6 +30,7 @@ Objective = Literal["energy", "latency", "edp"]
 OBJECTIVES: dict[Objective, int] = {"energy": leaf.ENERGY, "latency": leaf.LATENCY, "edp": leaf.EDP}
 CHUNK = 64  # groups that one call of the compiled part looks at; then the best known value is renewed
 BEAM = 16  # inner mappings that the first, quick search keeps after each level
+MOST_TILES = 1 << 20  # of a layer: the bounds look at all of them together, in about a gigabyte
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,13 @@ class Certified:
 
 
 def certify(problem: Problem, hierarchy: Hierarchy, objective: Objective = "edp", seconds: float | None = None) -> Certified:
-    """The best mapping with perfect factors; after `seconds` the best found so far. Raises BadInput if there is no legal one."""
+    """The best mapping with perfect factors; after `seconds`, once there is one, the best found so far. Raises BadInput if none is legal,
+    and for a layer with more tiles than can be looked at."""
+    if (tiles := tiles_of(problem)) > MOST_TILES:
+        raise BadInput(
+            f"Layer {problem.name} has {tiles:,} tiles (numbers of divisors of its sizes, multiplied); at most {MOST_TILES:,} "
+            "can be searched. Choose sizes with fewer divisors, or map a part of the layer."
+        )
     found = Search(problem, hierarchy, objective, monotonic() + seconds if seconds is not None else float("inf")).run()
     if found is None:
         raise BadInput(
@@ -55,6 +63,11 @@ def certify(problem: Problem, hierarchy: Hierarchy, objective: Objective = "edp"
             "Allow more loops at a level or more words, or pad the layer's sizes."
         )
     return found
+
+
+def tiles_of(problem: Problem) -> int:
+    """Tiles that divide a layer: a divisor of each of its sizes."""
+    return prod(len(divisors(size)) for size in problem.sizes)
 
 
 def gap_of(value: float, floor: float) -> float:
@@ -94,11 +107,12 @@ class Search:
         start = monotonic()
         choices = keeps_of(self.hierarchy)
         deep = len(self.hierarchy.levels) > 2
-        for keeps in choices if deep else ():
-            self.search(keeps, BEAM)
+        bounds = [Bounds(self.problem, self.hierarchy, keeps, Arrivals(self.problem, self.hierarchy, keeps)) for keeps in choices]
+        for known in bounds if deep else ():
+            self.search(known, BEAM)
         self.floor = float("inf")
-        for keeps in choices:
-            self.search(keeps, None)
+        for known in bounds:
+            self.search(known, None)
         if self.best is None:
             return None
         nest = self.nest(self.best)
@@ -120,10 +134,8 @@ class Search:
     def score(self, energy: Floats, cycles: Floats) -> Floats:
         return {"energy": energy, "latency": cycles, "edp": energy * cycles}[self.objective].min(axis=1)
 
-    def search(self, keeps: Keeps, beam: int | None) -> None:
-        """All mappings that keep these tensors; with a beam only those that begin with some of the best bounds."""
-
-        bounds = Bounds(self.problem, self.hierarchy, keeps, Arrivals(self.problem, self.hierarchy, keeps))
+    def search(self, bounds: Bounds, beam: int | None) -> None:
+        """All mappings that keep the tensors of the bounds; with a beam only those that begin with some of the best bounds."""
 
         def prune(found: Partials) -> Partials:
             self.partials += len(found)
@@ -131,18 +143,18 @@ class Search:
                 return found
             bound = self.score(*bounds.of(found))
             rows = within(bound, self.incumbent)
-            if beam is not None and len(rows) > beam:
-                rows = np.sort(rows[np.argsort(bound[rows], kind="stable")[:beam]])
-            elif self.late():
+            if self.late():
                 self.floor = min(self.floor, float(bound[rows].min(initial=np.inf)))
                 rows = rows[:0]
+            elif beam is not None and len(rows) > beam:
+                rows = np.sort(rows[np.argsort(bound[rows], kind="stable")[:beam]])
             return undominated(found.take(rows))
 
-        found = Inner(self.problem, self.hierarchy, keeps).enumerate(prune)
+        found = Inner(self.problem, self.hierarchy, bounds.keeps).enumerate(prune)
         if len(found):
-            self.leaves(found, keeps, bounds)
+            self.leaves(found, bounds)
 
-    def leaves(self, found: Partials, keeps: Keeps, bounds: Bounds) -> None:
+    def leaves(self, found: Partials, bounds: Bounds) -> None:
         """The two outermost levels for each group, groups with the least bound first."""
         found, first = grouped(found)
         bound = self.score(*bounds.of(found))
@@ -158,7 +170,7 @@ class Search:
             if self.late():
                 self.floor = min(self.floor, float(group_bound[chunk].min()))
                 return
-            self.look(found, first, chunk, bound, keeps)
+            self.look(found, first, chunk, bound, bounds.keeps)
             at, size = at + size, CHUNK
 
     def look(self, found: Partials, first: Longs, chunk: Longs, bound: Floats, keeps: Keeps) -> None:
@@ -228,7 +240,7 @@ class Search:
 
 def _places(left: int, inner: bool, outer: bool) -> list[int]:
     if inner and outer:
-        return factors((left,)).ravel().tolist()
+        return divisors(left).tolist()
     return [left] if inner else [1] if outer or left == 1 else []
 
 

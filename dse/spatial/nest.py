@@ -4,13 +4,13 @@ A level's tile of a tensor is fetched again whenever a loop outside it moves the
 one that does are free. Neighbouring tiles share nothing (no sliding windows). A sum's first visit to a level reads nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
 from pydantic import Field, model_validator
 
-from gatewright.dse.spatial.hierarchy import Axis, Hierarchy, Level
+from gatewright.dse.spatial.hierarchy import MULTIPLIERS, Axis, Hierarchy, Level
 from gatewright.dse.spatial.problem import DIMS, IRRELEVANT, TENSORS, Dim, Problem, Tensor
 from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
@@ -78,12 +78,17 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost of a problem under a mapping: energy in pJ, cycles, and the traffic it comes from. `products`: multiplications made."""
+    """Cost of a problem under a mapping: energy in pJ by level, outermost first, and of the multipliers; cycles; and the traffic they come
+    from. `products`: multiplications made."""
 
-    energy_pj: float
+    by_level_pj: Mapping[str, float]
     cycles: float
     products: int
     traffic: tuple[Traffic, ...]
+
+    @property
+    def energy_pj(self) -> float:
+        return sum(self.by_level_pj.values())
 
     @property
     def edp(self) -> float:
@@ -131,17 +136,18 @@ def evaluate(problem: Problem, hierarchy: Hierarchy, nest: LoopNest) -> Cost:
     if rule := broken_rule(problem, hierarchy, nest):
         raise BadInput(f"Layer {problem.name} cannot be mapped so on {hierarchy.name}: {rule}.")
     traffic = [item for tensor in TENSORS for item in _traffic(problem, nest, tensor, tensor in hierarchy.latches)]
-    energy, cycles = problem.products * hierarchy.mac_pj, problem.products / prod(_copies(nest))
+    energy, cycles = dict.fromkeys((level.name for level in hierarchy.levels), 0.0), problem.products / prod(_copies(nest))
     busiest: dict[int, list[float]] = {}
     for item in traffic:
         level = hierarchy.levels[item.level]
-        energy += item.reads * level.word_read_pj + item.writes * level.word_write_pj
+        energy[level.name] += item.reads * level.word_read_pj + item.writes * level.word_write_pj
         sums = busiest.setdefault(item.level, [0.0, 0.0])
         sums[0] += item.busiest_reads
         sums[1] += item.busiest_writes
     for i, (reads, writes) in busiest.items():
         level = hierarchy.levels[i]
         cycles = max(cycles, reads / (level.read_words or reads or 1.0), writes / (level.write_words or writes or 1.0))
+    energy[MULTIPLIERS] = problem.products * hierarchy.mac_pj
     return Cost(energy, cycles, problem.products, tuple(traffic))
 
 

@@ -10,7 +10,7 @@ from time import monotonic
 
 from gatewright.dse.spatial.bounds import Bounds
 from gatewright.dse.spatial.hierarchy import Hierarchy
-from gatewright.dse.spatial.mapper import Certified, Objective, Search, certify, gap_of, value_of
+from gatewright.dse.spatial.mapper import MOST_TILES, Certified, Objective, Search, certify, gap_of, tiles_of, value_of
 from gatewright.dse.spatial.partial import Inner, keeps_of
 from gatewright.dse.spatial.problem import DIMS, Problem
 from gatewright.dse.spatial.prune import SLACK
@@ -68,6 +68,9 @@ def certify_padded(problem: Problem, hierarchy: Hierarchy, objective: Objective 
             floor = min(floor, bound)
             break
         if padded == problem:
+            continue
+        if tiles_of(padded) > MOST_TILES:
+            floor = min(floor, bound)
             continue
         search = Search(padded, hierarchy, objective, monotonic() + left, below=value)
         found = search.run()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from itertools import product
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -286,11 +287,19 @@ def factors(sizes: tuple[int, ...], limit: int | None = None) -> Longs:
     """Every vector whose entries divide `sizes`, with a product of at most `limit`; in a fixed order."""
     found = np.ones((1, 0), dtype=np.int64)
     for size in sizes:
-        divisors = np.array([n for n in range(1, size + 1) if size % n == 0], dtype=np.int64)
-        found = np.column_stack([np.repeat(found, len(divisors), axis=0), np.tile(divisors, len(found))])
+        options = divisors(size)
+        found = np.column_stack([np.repeat(found, len(options), axis=0), np.tile(options, len(found))])
         if limit is not None:
             found = found[found.prod(axis=1) <= limit]
     return found
+
+
+@lru_cache(maxsize=4096)
+def divisors(size: int) -> Longs:
+    """From 1 to `size`."""
+    small = np.arange(1, isqrt(size) + 1)
+    small = small[size % small == 0]
+    return np.union1d(small, size // small)
 
 
 def keeps_of(hierarchy: Hierarchy) -> tuple[Keeps, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import prod
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -24,22 +24,28 @@ IRRELEVANT: Mapping[Tensor, frozenset[Dim]] = {
 
 
 MOST_PRODUCTS = 1 << 53  # counts stay exact in floating point
+MOST_TRIPS = 1 << 40  # of a loop: its divisors are found by trial up to the square root
+
+Name = Annotated[str, Field(min_length=1)]
+Number = Annotated[int, Field(ge=1, strict=True)]
+"""Of things; a text or a truth value is not taken for one."""
+Trips = Annotated[Number, Field(le=MOST_TRIPS)]
 
 
 class Problem(Noun):
     """One layer: G groups of N images, K output and C input channels, P x Q outputs, R x S kernels. `count` equal layers in a network."""
 
-    name: str
-    G: int = Field(default=1, ge=1)
-    N: int = Field(default=1, ge=1)
-    K: int = Field(default=1, ge=1)
-    C: int = Field(default=1, ge=1)
-    P: int = Field(default=1, ge=1)
-    Q: int = Field(default=1, ge=1)
-    R: int = Field(default=1, ge=1)
-    S: int = Field(default=1, ge=1)
-    stride: int = Field(default=1, ge=1)
-    count: int = Field(default=1, ge=1)
+    name: Name
+    G: Trips = 1
+    N: Trips = 1
+    K: Trips = 1
+    C: Trips = 1
+    P: Trips = 1
+    Q: Trips = 1
+    R: Trips = 1
+    S: Trips = 1
+    stride: Number = 1
+    count: Number = 1
 
     @model_validator(mode="after")
     def _check(self) -> "Problem":
@@ -82,7 +88,7 @@ def touched(outputs: int, kernel: int, stride: int) -> int:
 class Network(Noun):
     """Layers to map one by one."""
 
-    name: str
+    name: Name
     layers: tuple[Problem, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -4,13 +4,14 @@ import random
 
 import pytest
 
-from gatewright.dse.spatial import mapper
+from gatewright.dse.spatial import mapper, padded
 from gatewright.dse.spatial.hierarchy import Hierarchy
 from gatewright.dse.spatial.library import hierarchy as preset
 from gatewright.dse.spatial.library import network
 from gatewright.dse.spatial.mapper import OBJECTIVES, certify, value_of
 from gatewright.dse.spatial.nest import evaluate
 from gatewright.dse.spatial.padded import certify_padded
+from gatewright.dse.spatial.partial import divisors, keeps_of
 from gatewright.dse.spatial.problem import TENSORS, Problem
 from gatewright.hw.errors import BadInput
 from tests.dse.spatial import oracle
@@ -77,6 +78,33 @@ def test_a_budget_leaves_a_true_gap():
     again = search.run()
     assert again is not None
     assert again.gap == pytest.approx(value_of(again.cost, "edp") / search.floor - 1)
+
+
+def test_out_of_time_the_first_search_ends_with_its_first_mapping(monkeypatch):
+    """Each choice of what to keep has one look at whole mappings; late, only the first choice has."""
+    looks, honest = [], mapper.Search.look
+    monkeypatch.setattr(mapper.Search, "look", lambda self, *rest: looks.append(rest) or honest(self, *rest))
+    problem = Problem(name="p", K=64, C=64, P=28, Q=28, R=3, S=3)
+    assert len(keeps_of(preset("tpu"))) == 2
+    assert not certify(problem, preset("tpu"), seconds=0.0).certified
+    assert len(looks) == 1
+
+
+def test_huge_loops_are_mapped_and_hopeless_ones_refused(monkeypatch):
+    """One input and 999,999,999,999 sums are written into the buffer, 16 words a cycle; its arrays make more products than that."""
+    found = certify(Problem(name="p", K=999_999_999_999), preset("eyeriss"), "latency")
+    assert found.certified
+    assert found.cost.cycles == 1e12 / 16
+    hopeless = Problem(name="p", K=720_720, C=720_720, P=840)
+    with pytest.raises(BadInput, match="Layer p has 1,843,200 tiles .*at most 1,048,576 can be searched. Choose sizes with fewer divisors"):
+        certify(hopeless, preset("eyeriss"))
+    monkeypatch.setattr(padded, "MOST_TILES", 1)
+    assert not certify_padded(Problem(name="p", K=7), preset("eyeriss")).certified
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 36, 97, 720, 9_901])
+def test_divisors(size):
+    assert divisors(size).tolist() == [n for n in range(1, size + 1) if size % n == 0]
 
 
 def test_a_bound_that_lies_would_be_noticed(monkeypatch):

@@ -186,6 +186,8 @@ def test_unknown_keys_and_names_are_refused():
         library.hierarchy("eyeriss").replace(mac_pj=-1)
     with pytest.raises(BadInput, match="fewer than 2\\^53 products"):
         Problem(name="p", K=10**9, C=10**9)
+    with pytest.raises(BadInput, match="K: Input should be less than or equal to 1099511627776"):
+        Problem(name="p", K=1 << 41)
     with pytest.raises(BadInput, match="read_pj: Input should be a finite number"):
         Hierarchy(name="x", source="none", mac_pj=1, levels=[{"name": "a", "read_pj": float("inf"), "write_pj": 1}])
     with pytest.raises(BadInput, match="no hierarchy called 'tpu9'; there are eyeriss"):
