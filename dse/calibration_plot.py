@@ -10,9 +10,8 @@ from gatewright.dse.heldout import HeldOut, Row
 from gatewright.dse.plots import ACCENT, COLOURS, GRID, INK, KINDS, LOGARITHMIC, OTHER
 from gatewright.hw.names import operator_named
 
-BAND = 0.05  # what is shown as the target
-
-DECADES = [n * 10**p for p in range(-1, 6) for n in (1, 2, 5)]
+BAND, WORST_WHOLE, WORST_OPERATOR = 0.05, 0.08, 0.12  # targets: an operator's mean, a complete accelerator, an operator's worst
+DECADES = [10**p for p in range(-1, 6)]
 
 
 @dataclass(frozen=True)
@@ -52,52 +51,58 @@ def _dot(row: Row, kind: str, text: str) -> Dot:
 
 
 def calibration_plot(info: CalibrationInfo) -> go.Figure:
-    """Predicted over measured, both on logarithmic axes, with the band; accelerators on the left, operators on the right."""
-    titles = [
-        f"{name}: {share:.0%} of {len(dots)} within {BAND:.0%}"
-        for name, dots, share in zip(("complete accelerators", "operators"), (info.accelerators, info.operators), info.inside, strict=True)
-    ]
-    figure = make_subplots(1, 2, subplot_titles=titles, horizontal_spacing=0.1)
-    for column, dots in enumerate((info.accelerators, info.operators), start=1):
-        _band(figure, column, dots)
+    """Accelerators on the left, operators on the right; above, predicted over measured, below, the error, with its targets."""
+    subjects = (("complete accelerators", info.accelerators, (BAND, WORST_WHOLE)), ("operators", info.operators, (BAND, WORST_OPERATOR)))
+    titles = [f"{name}: {share:.0%} of {len(dots)} within {BAND:.0%}" for (name, dots, _), share in zip(subjects, info.inside, strict=True)]
+    figure = make_subplots(2, 2, subplot_titles=titles, shared_xaxes=True, horizontal_spacing=0.08, vertical_spacing=0.05)
+    for column, (_, dots, bands) in enumerate(subjects, start=1):
+        ends = [0.8 * min(d.measured_nj for d in dots), 1.25 * max(d.measured_nj for d in dots)]
+        _line(figure, 1, column, ends, ends)
+        for off, style in ((0.0, "solid"), (bands[0], "dash"), (bands[1], "dot")):
+            for signed in {off, -off}:
+                _line(figure, 2, column, ends, [signed, signed], style)
         for kind in sorted({d.kind for d in dots}):
-            mine = [d for d in dots if d.kind == kind]
-            figure.add_scatter(
-                x=[d.measured_nj for d in mine],
-                y=[d.predicted_nj for d in mine],
-                text=[d.text for d in mine],
-                mode="markers",
-                marker={"color": COLOURS.get(kind, OTHER), "size": 8, "opacity": 0.85, "line": {"width": 0.8, "color": "white"}},
-                name=kind,
-                hovertemplate="%{text}<br>%{x:,.1f} nJ measured, %{y:,.1f} predicted<extra></extra>",
-                row=1,
-                col=column,
-            )
-    for axis, text in (("x", "measured, nJ per run"), ("y", "predicted, nJ per run")):
-        getattr(figure, f"update_{axis}axes")(LOGARITHMIC, tickvals=DECADES, title=text, gridcolor=GRID)
-    title = f"Energy predicted by models that had not seen the accelerator, against its gates'; dotted: {BAND:.0%} off"
+            _dots(figure, column, [d for d in dots if d.kind == kind], COLOURS.get(kind, OTHER))
+    figure.update_xaxes(LOGARITHMIC, tickvals=DECADES, tickangle=0, gridcolor=GRID)
+    figure.update_xaxes(title="measured, nJ per run", row=2)
+    figure.update_yaxes(LOGARITHMIC, tickvals=DECADES, gridcolor=GRID, row=1)
+    figure.update_yaxes(tickformat="+.0%", gridcolor=GRID, row=2)
+    figure.update_yaxes(title="predicted, nJ per run", row=1, col=1)
+    figure.update_yaxes(title="error", row=2, col=1)
+    lines = f"dashed {BAND:.0%}, dotted {WORST_WHOLE:.0%} and {WORST_OPERATOR:.0%} off"
+    title = f"Energy predicted by models that had not seen the accelerator; {lines}"
     figure.update_layout(
         title={"text": title, "x": 0.5, "font": {"size": 16}},
         template="plotly_white",
         font={"color": INK},
+        legend={"orientation": "h", "x": 0.5, "xanchor": "center", "y": -0.1, "itemsizing": "constant"},
         width=1150,
-        height=560,
+        height=760,
         margin={"t": 90, "l": 70, "r": 20},
     )
     return figure
 
 
-def _band(figure: go.Figure, column: int, dots: Sequence[Dot]) -> None:
-    """Where both are equal, and the band beside."""
-    ends = [0.8 * min(d.measured_nj for d in dots), 1.25 * max(d.measured_nj for d in dots)]
-    for factor, style in ((1.0, "solid"), (1 - BAND, "dot"), (1 + BAND, "dot")):
+def _dots(figure: go.Figure, column: int, dots: Sequence[Dot], colour: str) -> None:
+    """Those of one kind, in both rows."""
+    ways = (([d.predicted_nj for d in dots], True), ([d.predicted_nj / d.measured_nj - 1 for d in dots], False))
+    for row, (values, named) in enumerate(ways, start=1):
         figure.add_scatter(
-            x=ends,
-            y=[end * factor for end in ends],
-            mode="lines",
-            line={"color": ACCENT, "width": 1, "dash": style},
-            showlegend=False,
-            hoverinfo="skip",
-            row=1,
+            x=[d.measured_nj for d in dots],
+            y=values,
+            text=[d.text for d in dots],
+            customdata=[d.predicted_nj for d in dots],
+            mode="markers",
+            marker={"color": colour, "size": 7, "opacity": 0.8, "line": {"width": 0.6, "color": "white"}},
+            name=dots[0].kind,
+            legendgroup=dots[0].kind,
+            showlegend=named,
+            hovertemplate="%{text}<br>%{x:,.1f} nJ measured, %{customdata:,.1f} predicted<extra></extra>",
+            row=row,
             col=column,
         )
+
+
+def _line(figure: go.Figure, row: int, column: int, x: Sequence[float], y: Sequence[float], style: str = "solid") -> None:
+    line = {"color": ACCENT, "width": 1, "dash": style}
+    figure.add_scatter(x=x, y=y, mode="lines", line=line, showlegend=False, hoverinfo="skip", row=row, col=column)

@@ -266,7 +266,10 @@ def test_the_plot_shows_every_accelerator_and_operator(model: CostModel, errors:
     assert len(info.operators) == sum(len({work.operator for work in item.work}) for item in model.samples)
     assert info.inside[0] == sum(abs(row.energy_error or 1) <= 0.05 for row in errors.whole) / len(errors.whole)
     figure = calibration_plot(info)
-    assert sum(len(trace.x) for trace in figure.data if trace.mode == "markers") == len(info.accelerators) + len(info.operators)
+    dots = [trace for trace in figure.data if trace.mode == "markers"]
+    assert sum(len(trace.x) for trace in dots) == 2 * (len(info.accelerators) + len(info.operators))  # agreement above, error below
+    below = sorted(value for trace in dots if trace.yaxis in ("y3", "y4") for value in trace.y)
+    assert below == pytest.approx(sorted(row.energy_error or 0.0 for row in (*errors.whole, *errors.operators)))
 
 
 def test_the_page_shows_the_shipped_measurements() -> None:
