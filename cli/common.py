@@ -114,6 +114,11 @@ def accelerator_tables(path: Path) -> dict[str, Any]:
     tables = read_toml(path)
     if of_training(tables):
         raise BadInput(f"{path} has no [accelerator] table: it is a training's configuration, for `gatewright train`. {OF_ACCELERATORS}")
+    if "search" in tables or "target" in tables:
+        raise BadInput(
+            f"{path} is a search's configuration, for `gatewright explore`: its [accelerator] has choices, and one is wanted here. "
+            f"{OF_ACCELERATORS}"
+        )
     if unknown := sorted(set(tables) - set(ACCELERATOR_TABLES)):
         raise BadInput(f"{path}: {', '.join(unknown)} is not a known table; known are {', '.join(ACCELERATOR_TABLES)}.")
     return tables

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from rich.table import Table
 
 from gatewright import __version__
-from gatewright.cli import common, doctor, main
+from gatewright.cli import commands, common, doctor, main
 from gatewright.cli.common import INTERRUPTED, Output, failure
 from gatewright.hw.config import integer
 from gatewright.hw.errors import BadInput, Mismatch, Missing
@@ -50,7 +50,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], i
         app = typer.Typer(pretty_exceptions_enable=False)
         app.command("work")(lambda: body())
         app.callback()(lambda: None)
-        monkeypatch.setattr(main, "app", app)
+        monkeypatch.setattr(commands, "app", app)
         return main.main(["work"])
 
     return run
@@ -84,6 +84,25 @@ def test_an_error_is_one_paragraph_and_a_status(
     assert out == ""
     assert err.startswith(f"gatewright: {text}")
     assert err.count("\n") == 1
+
+
+INTERRUPTED_IMPORT = """
+import sys
+from gatewright.cli.main import main
+
+class Interrupt:
+    def find_spec(self, name, path, target=None):
+        if name == "typer":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+sys.exit(main(["doctor"]))
+"""
+
+
+def test_an_interrupt_while_libraries_are_imported_is_one_line() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "gatewright: Interrupted.\n")
 
 
 def test_an_unexpected_error_is_not_hidden(failing: Callable[[Callable[[], None]], int]) -> None:
@@ -124,10 +143,10 @@ def test_version_and_help(capsys: Capture) -> None:
 
 
 def test_every_command_takes_the_three_options() -> None:
-    commands = dict(typer.main.get_command(main.app).commands)  # type: ignore[attr-defined]
-    commands |= {f"board {name}": command for name, command in commands.pop("board").commands.items()}
-    assert {"doctor", "board build"} <= set(commands)
-    for name, command in commands.items():
+    known = dict(typer.main.get_command(commands.app).commands)  # type: ignore[attr-defined]
+    known |= {f"board {name}": command for name, command in known.pop("board").commands.items()}
+    assert {"doctor", "board build"} <= set(known)
+    for name, command in known.items():
         offered = {option for parameter in command.params for option in parameter.opts}
         assert {"--json", "--seed", "--quiet"} <= offered, name
 

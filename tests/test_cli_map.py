@@ -2,12 +2,17 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gatewright.cli.main import main
+from gatewright.cli.map_designs import Row
+from gatewright.cli.map_text import closing
+from gatewright.dse.cost import CostModel
 
+EXAMPLES = Path(__file__).parents[1] / "examples"
 GRID = """
 [accelerator]
 rows = 4
@@ -40,11 +45,18 @@ def files(tmp_path: Path) -> tuple[str, str]:
     (tmp_path / "grid.toml").write_text(GRID)
     (tmp_path / "net.toml").write_text(LAYERS)
     (tmp_path / "bad.toml").write_text('layers = [{name = "a"}, {name = "b", k = 3}]')
-    (tmp_path / "wide.toml").write_text('layers = [{name = "a", C = 4096, K = 4096, R = 9}, {name = "b", C = 9000, R = 9}]')
+    (tmp_path / "narrow.toml").write_text('layers = [{name = "a"}, {name = "b", C = 4096, K = 4096, R = 64}]')
+    (tmp_path / "twice.toml").write_text('layers = [{name = "a"}, {name = "a", K = 3}]')
+    (tmp_path / "none.toml").write_text("layers = []")
+    (tmp_path / "key.toml").write_text('lairs = 1\nlayers = [{name = "a"}]')
+    (tmp_path / "rows.toml").write_text(GRID.replace("rows = 4", "rows = 0"))
+    (tmp_path / "wide.toml").write_text('layers = [{name = "a", C = 4096, R = 9}, {name = "b", C = 9000, R = 9}]')
     level = '[[levels]]\nname = "{}"\nread_pj = 1\nwrite_pj = 1\n'
     everything = 'keeps = ["weights", "inputs", "outputs"]\n'
     deep = 'source = "none"\nmac_pj = 1\n' + level.format("outer") + everything + level.format("inner") + "wrods = 3\n"
     (tmp_path / "deep.toml").write_text(deep)
+    (tmp_path / "closed.toml").write_text(deep.replace(everything, everything + "loops = []\n").replace("wrods = 3", "loops = []"))
+    (tmp_path / "shallow.toml").write_text(deep.partition('[[levels]]\nname = "inner"')[0])
     return str(tmp_path / "net.toml"), str(tmp_path / "grid.toml")
 
 
@@ -80,10 +92,63 @@ def test_objectives_are_least_in_their_own_terms(files, capsys):
 def test_the_page_says_what_is_proven_and_what_costs_rest_on(files, capsys):
     net, grid = files
     assert main(["map", net, grid, "-q"]) == 0
-    assert "Of 3 layers the mapping is proven" in (text := capsys.readouterr().out)
+    assert "3 of 3 layers are proven optimal" in (text := " ".join(capsys.readouterr().out.split()))
     assert "with memories at half their cost" in text
+    assert re.search("ihp130 at a clock period of 20 ns; .* within [0-9.]+% on average", text)
+    assert re.search("operands move is typical \\(the mean of [0-9]+ measured layers with int8\\)", text)
     assert main(["map", net, "eyeriss", "-q", "--pad", "--seconds", "0"]) == 0
-    assert "Costs are cited, not measured: Timeloop's" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "Costs are cited, not measured: Timeloop's" in text
+    assert "0 of 3 layers are proven optimal" in text
+    assert re.search("multipliers +[0-9.]+ +[0-9.]+%", text)
+
+
+def test_counts_of_layers_are_english():
+    row = Row("a", 1, 1.0, 1.0, 1.0, True, 0.0, 0.0, "")
+    head = {"costs": "cited", "unlimited": ["inner"]}
+    text = " ".join(closing(head, [row], False))
+    assert text.startswith("One layer: ")
+    assert "1 of 1 layer is proven optimal" in text
+    assert "inner without words in the file: as many as are needed." in text
+    assert "1 of 3 layers is proven optimal" in " ".join(closing(head, [row, replace(row, count=2, certified=False)], False))
+
+
+def test_a_hierarchys_energy_is_that_of_its_levels(files, capsys):
+    """Each multiplication costs 0.749 pJ; the parts add up, layer by layer and in all."""
+    result = mapped(capsys, files[0], "eyeriss")
+    assert result["units"]["energy_by_level_pj"] == "pJ"
+    levels = ["dram", "global_buffer", "input_spad", "weight_spad", "psum_spad", "multipliers"]
+    for layer, products in zip(result["layers"], (12 * 8 * 36 * 9, 8 * 36 * 9), strict=True):
+        assert list(parts := layer["energy_by_level_pj"]) == levels
+        assert sum(parts.values()) == pytest.approx(layer["energy_pj"], rel=1e-12)
+        assert parts["multipliers"] == pytest.approx(0.749 * products)
+    conv, depthwise = (layer["energy_by_level_pj"] for layer in result["layers"])
+    assert result["total"]["energy_by_level_pj"] == pytest.approx({name: 2 * conv[name] + depthwise[name] for name in levels})
+
+
+def test_a_grids_energies_say_what_they_rest_on(files, capsys):
+    result = mapped(capsys, *files)
+    assert (result["technology"], result["clock_ns"]) == ("ihp130", 20.0)
+    assert result["heldout_error"] == CostModel.default().heldout_error
+    assert result["activity"].startswith("the mean of")
+    assert main(["map", *files, "--technology", "n5", "--quiet"]) == 3
+    assert "No measurements of n5 come with this package" in capsys.readouterr().err
+
+
+def test_a_grid_too_small_says_once_how_large_it_must_be(files, capsys):
+    """The sizes that it names are enough, and half of one is not."""
+    small, network = str(Path(files[0]).with_name("small.toml")), str(Path(files[0]).with_name("wide.toml"))
+    cure = "activation_words to 16384 (for b) and weight_words to 16384 (for b)."
+    assert main(["map", network, files[1], "--quiet"]) == 2
+    error = capsys.readouterr().err
+    assert "2 of 2 layers cannot be mapped: a, b. Raise the accelerator's " + cure in error
+    assert error.count("activation_words") == 1
+    Path(small).write_text(GRID + "activation_words = 16384\nweight_words = 16384\n")
+    assert main(["map", network, small, "--quiet", "--seconds", "0"]) == 0
+    capsys.readouterr()
+    Path(small).write_text(GRID + "activation_words = 16384\nweight_words = 8192\n")
+    assert main(["map", network, small, "--quiet"]) == 2
+    assert "1 of 2 layers cannot be mapped: b. Raise the accelerator's weight_words to 16384 (for b)." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -98,11 +163,24 @@ def test_the_page_says_what_is_proven_and_what_costs_rest_on(files, capsys):
         (("GRID", "eyeriss"), "has no \\[\\[layers\\]\\]: the first argument is a network"),
         (("BAD", "eyeriss"), "layer 2 'b': k: is not a known key.* A layer has a name, sizes of its loops"),
         (("NET", "DEEP"), "level 2 'inner': wrods: is not a known key.* A level has a name, keeps"),
-        (("WIDE", "GRID"), "2 of 2 layers cannot be mapped. Layer a: .* Layer b: "),
+        (("NARROW", "GRID"), "1 of 2 layers cannot be mapped: b. Layer b: no mapping .* No allowed buffer size helps"),
+        (("NET", "CLOSED"), "2 of 2 layers cannot be mapped: conv, depthwise. Layer conv has no mapping on closed: [^:]*sizes.$"),
+        (("NET", "eyeriss", "--technology", "sky130"), "--technology is for grids of ours; the energies of Eyeriss-like are cited"),
+        (
+            ("NET", "examples/digits.toml"),
+            "digits.toml is a search's configuration, for `gatewright explore`: .*examples/accelerator.toml is",
+        ),
+        (("NET", "examples/train.toml"), "train.toml has no \\[accelerator\\] table: it is a training's configuration"),
+        (("TWICE", "eyeriss"), "twice.toml: the names of layers must differ; a came twice"),
+        (("NONE", "eyeriss"), "none.toml: layers: .*at least 1 item.* A network has"),
+        (("KEY", "eyeriss"), "key.toml: lairs: is not a known key.* A network has"),
+        (("NET", "SHALLOW"), "shallow.toml: levels: .*at least 2 items.* A hierarchy has"),
+        (("NET", "ROWS"), "rows.toml: AcceleratorConfig: rows"),
     ],
 )
 def test_bad_input_is_one_paragraph(files, capsys, arguments, message):
-    there = {name.upper(): str(Path(files[0]).with_name(f"{name}.toml")) for name in ("net", "grid", "bad", "deep", "wide")}
+    there = {path.stem.upper(): str(path) for path in Path(files[0]).parent.iterdir()}
+    there |= {name: str(EXAMPLES / Path(name).name) for name in arguments if name.startswith("examples/")}
     named = [there.get(argument, argument) for argument in arguments]
     assert main(["map", *named, "--quiet"]) == 2
     error = capsys.readouterr().err
