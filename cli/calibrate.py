@@ -28,6 +28,20 @@ Liberty = Annotated[list[Path] | None, typer.Option("--liberty", help="A standar
 Named = Annotated[str | None, typer.Option("--technology", help="An embedded technology: ihp130 (default), sky130, asap7.", metavar="NAME")]
 Workers = Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes that measure side by side.")]
 
+ENOUGH = 15  # accelerators to fit to: a family of parts has about as many unit costs of energy, which fewer hardly tell apart
+UNITS = {
+    "area_mape": "share",
+    "area_worst": "share",
+    "energy_mape": "share",
+    "energy_worst": "share",
+    "zero_delay_mape": "share",
+    "zero_delay_worst": "share",
+    "energy_mape_with_memories": "share",
+    "energy_logic_pj": "pJ per run",
+    "energy_with_memories_pj": "pJ per run",
+    "seconds": "s",
+}
+
 
 def calibrate(
     plan: PlanFile = None,
@@ -86,7 +100,12 @@ def calibrate(
         "reused": reused,
         "technology": measurements[0].technology,
         "heldout": summary(errors) | {"energy_mape_with_memories": (whole := errors_with_memories(errors, measurements))},
+        "energy_logic_pj": logic(errors, measurements),
         "energy_with_memories_pj": claims(measurements),
+        "note": (note := few(len(measurements) - 1)),
+        "out": out,
+        "plot": plot,
+        "units": UNITS,
         "seconds": round(monotonic() - start, 1),
     }
     line = (
@@ -96,7 +115,8 @@ def calibrate(
         f"with memories at half, once and twice their cost within {', '.join(f'{share:.1%}' for share in whole.values())}; "
         f"layers with wrong cycles: {errors.cycles_wrong}."
     )
-    output.emit(record, Group(families(errors), "", operators(errors), "", accelerators(errors, claims(measurements)), "", line))
+    tables = (families(errors), "", operators(errors), "", accelerators(errors, claims(measurements)), "")
+    output.emit(record, Group(*tables, line, *filter(None, [note]), *(f"Written to {path}." for path in (out, plot) if path)))
     raise typer.Exit(FAILED if errors.cycles_wrong else DONE)
 
 
@@ -221,6 +241,22 @@ def _statistics(errors: list[float]) -> tuple[str, str, str]:
     if not errors:
         return "", "", ""
     return f"{np.mean(np.abs(errors)):.1%}", f"{np.mean(errors):+.1%}", f"{max(errors, key=abs):+.1%}"
+
+
+def few(others: int) -> str | None:
+    """A note on errors of a small plan; None for a larger one. `others`: accelerators that each prediction was fitted to."""
+    if others >= ENOUGH:
+        return None
+    return (
+        f"Each prediction is fitted to {f'{others} other accelerators' if others > 1 else 'one other accelerator'}: too few to "
+        "tell the unit costs of a kind of block apart, so errors are large; they say little about those of a plan of many."
+    )
+
+
+def logic(errors: "HeldOut", measurements: Sequence["Measurement"]) -> dict[str, dict[str, float | None]]:
+    """Energy of every accelerator's logic in pJ per run, measured and predicted without it; None where nothing could predict it."""
+    predicted = {row.name: row.predicted_pj for row in errors.whole}
+    return {m.name: {"measured": m.energy_pj, "predicted": predicted.get(m.name)} for m in measurements}
 
 
 def claims(measurements: Sequence["Measurement"]) -> dict[str, dict[str, float]]:

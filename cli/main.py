@@ -17,7 +17,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def complain(text: str, status: int) -> int:
-    """One paragraph on standard error."""
+    """One paragraph on standard error, and nothing of Amaranth's about circuits that were being made."""
+    if amaranth := sys.modules.get("amaranth._unused"):
+        amaranth.MustUse._MustUse__silence = True  # as Amaranth itself does after an error that nobody catches
     print(f"gatewright: {' '.join(text.split())}", file=sys.stderr, flush=True)
     return status
 

@@ -81,9 +81,9 @@ def platforms(
     elif where:
         rows, columns = chart.select(**where), [column.name for column in chart.columns]
         record = {"chart": name, "at": where, "columns": columns, "rows": rows, "provenance": chart.provenance}
-        output.emit(record, Group(_table(chart, rows, where), "", *_facts(chart, len(rows))))
+        output.emit(record, Group(_table(chart, rows, where), "", *_facts(chart, rows, where)))
     else:
-        output.emit(chart.model_dump(mode="json"), Group(_table(chart, chart.rows), "", *_facts(chart, len(chart.rows))))
+        output.emit(chart.model_dump(mode="json"), Group(_table(chart, chart.rows), "", *_facts(chart, chart.rows)))
 
 
 def _consistent(name: str | None, at: str | None, html: Path | None, over: str | None, measure: str | None, out: Path | None) -> None:
@@ -198,13 +198,18 @@ def _table(chart: "Chart", rows: "Iterable[Sequence[Value]]", left_out: Containe
     return table
 
 
-def _facts(chart: "Chart", rows: int) -> Iterator[str]:
-    """What the columns are, and where they are from."""
+def _facts(chart: "Chart", rows: "Sequence[Sequence[Value]]", where: Container[str] = ()) -> Iterator[str]:
+    """What the columns are, and where they are from. `where`: axes whose values were chosen."""
     from gatewright.sim.platforms.chart import ORIGINS
 
-    if (left := rows - ROWS) > 0:
-        axis = chart.axes[0].name
-        yield f"{left} more rows: --at {axis}={chart.values(axis)[-1]} selects some, also by several axes; --json has them all.\n"
+    if (left := len(rows) - ROWS) > 0:
+        i, axis = next((i, axis.name) for i, axis in enumerate(chart.axes) if axis.name not in where)
+        one = (
+            f"--at {axis}={rows[-1][i]} selects some, also by several axes"
+            if not where
+            else f"{axis}={rows[-1][i]} in --at too selects some"
+        )
+        yield f"{left} more rows: {one}; --json has them all.\n"
     yield from (f"{axis.name}: {axis.title}" for axis in chart.axes)
     yield from (f"{cost.name}: {cost.title} ({ORIGINS[cost.origin]})" for cost in chart.costs)
     p = chart.provenance

@@ -86,7 +86,7 @@ def test_an_error_is_one_paragraph_and_a_status(
     assert err.count("\n") == 1
 
 
-INTERRUPTED_IMPORT = """
+WHILE_IMPORTING = """
 import sys
 from gatewright.cli.main import main
 
@@ -98,10 +98,24 @@ class Interrupt:
 sys.meta_path.insert(0, Interrupt())
 sys.exit(main(["doctor"]))
 """
+WITH_HALF_A_CIRCUIT = """
+import sys
+from amaranth.hdl import Elaboratable
+from gatewright.cli import commands
+from gatewright.cli.main import main
+
+def app(**options):
+    half = Elaboratable()
+    raise KeyboardInterrupt
+
+commands.app = app
+sys.exit(main(["doctor"]))
+"""
 
 
-def test_an_interrupt_while_libraries_are_imported_is_one_line() -> None:
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("program", [WHILE_IMPORTING, WITH_HALF_A_CIRCUIT])
+def test_an_interrupt_is_one_line(program: str) -> None:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "gatewright: Interrupted.\n")
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from gatewright.cli.calibrate import ENOUGH, few
 from gatewright.cli.main import main
 from gatewright.sim.calibration import plan_from
+from gatewright.sim.measurement import load, shipped
 from gatewright.sim.probe import choose
 from gatewright.sw.models import workload
 
@@ -93,6 +95,38 @@ def test_calibrate_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str], n
     path.write_text(text)
     assert main(["calibrate", "--plan", str(path)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_calibrate_gives_its_keys_and_says_how_little_a_small_plan_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With measurements that ship in place of new ones; each of two is predicted from the other."""
+    known = {m.name: m for m in load(shipped())}
+    chosen = [known["int8"], known["int8_tall"]]
+    monkeypatch.setattr("gatewright.sim.calibration.measure_plan", lambda *_, **__: chosen)
+    out = tmp_path / "two.json"
+    command = ["calibrate", "--plan", str(Path(__file__).parents[1] / "examples" / "plan.toml"), "--out", str(out), "--quiet"]
+    assert main([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"blocks", "heldout", "seconds"} <= set(found)
+    assert {"area_mape", "energy_mape", "energy_worst", "cycles_wrong"} <= set(found["heldout"])
+    assert (found["out"], found["plot"]) == (str(out), None)
+    assert [m.name for m in load(out)] == ["int8", "int8_tall"]
+    assert found["units"]["energy_logic_pj"] == found["units"]["energy_with_memories_pj"] == "pJ per run"
+    errors = []
+    for m in chosen:
+        row, memories = found["energy_logic_pj"][m.name], found["energy_with_memories_pj"][m.name]
+        assert row["measured"] == pytest.approx(m.energy_pj)
+        assert memories["once"] == pytest.approx(m.energy_pj + m.memory_pj)
+        errors.append(abs(row["predicted"] / row["measured"] - 1))
+    assert found["heldout"]["energy_mape"] == pytest.approx(sum(errors) / 2)
+    assert "fitted to one other accelerator: too few" in found["note"]
+    assert main(command) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert found["note"] in text
+    assert text.endswith(f"Written to {out}.")
+    assert few(ENOUGH) is None
+    assert f"{ENOUGH - 1} other accelerators: too few" in (few(ENOUGH - 1) or "")
 
 
 def test_the_example_of_a_plan_is_one() -> None:
