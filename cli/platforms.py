@@ -198,19 +198,17 @@ def _table(chart: "Chart", rows: "Iterable[Sequence[Value]]", left_out: Containe
     return table
 
 
-def _facts(chart: "Chart", rows: "Sequence[Sequence[Value]]", where: Container[str] = ()) -> Iterator[str]:
+def _facts(chart: "Chart", rows: "Sequence[Sequence[Value]]", where: "Mapping[str, Value] | None" = None) -> Iterator[str]:
     """What the columns are, and where they are from. `where`: axes whose values were chosen."""
     from gatewright.sim.platforms.chart import ORIGINS
 
     if (left := len(rows) - ROWS) > 0:
-        i, axis = next((i, axis.name) for i, axis in enumerate(chart.axes) if axis.name not in where)
-        one = (
-            f"--at {axis}={rows[-1][i]} selects some, also by several axes"
-            if not where
-            else f"{axis}={rows[-1][i]} in --at too selects some"
-        )
-        yield f"{left} more rows: {one}; --json has them all.\n"
-    yield from (f"{axis.name}: {axis.title}" for axis in chart.axes)
+        i, name = next((i, axis.name) for i, axis in enumerate(chart.axes) if axis.name not in (where or {}))
+        how = f"{name}={rows[-1][i]} in --at too selects some" if where else f"--at {name}={rows[-1][i]} selects some, also by several axes"
+        yield f"{left} more rows: {how}; --json has them all.\n"
+    for i, axis in enumerate(chart.axes):
+        here = f"; here {', '.join(dict.fromkeys(str(row[i]) for row in rows))}" if axis.name in chart.names else ""
+        yield f"{axis.name}: {axis.title}{here}"
     yield from (f"{cost.name}: {cost.title} ({ORIGINS[cost.origin]})" for cost in chart.costs)
     p = chart.provenance
     yield f"\nOn {p.device}. {p.method}. {p.date}, {', '.join(f'{tool} {version}' for tool, version in p.tools.items()) or 'no tools'}."

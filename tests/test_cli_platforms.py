@@ -78,6 +78,10 @@ def test_some_axes_select_rows(capsys: Capture) -> None:
     assert "board: icebreaker is" in out
     _, out, _ = run(capsys, "fpga/layer")
     assert "414 more rows: --at board=ulx3s selects some" in " ".join(out.split())
+    assert "ulx3s an ECP5 85F, speed grade 6; here icebreaker, ulx3s" in " ".join(out.split())
+    _, out, _ = run(capsys, "fpga/layer", "--at", "board=ulx3s,operator=int8,size=16")
+    assert "10 more rows: C=256 in --at too selects some; --json" in " ".join(out.split())
+    assert "speed grade 6; here ulx3s" in " ".join(out.split())
 
 
 def test_a_page(capsys: Capture, tmp_path: Path) -> None:
