@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from gatewright.hw.errors import BadInput
@@ -108,6 +109,7 @@ class OnGrid:
         from gatewright.sw.layers import Context
 
         layer, context = self._layer(problem), Context(self.operator)
+        self._check_reach(layer, problem.N)
         found = Mapper(self.model, images=problem.N, seconds=self.seconds).certify(layer, self.config, context, self.objective)
         both, _ = Mapper(self.model, images=problem.N, memories=1.0).score(layer, self.config, found.mapping, context)
         if not self.activity:
@@ -127,6 +129,18 @@ class OnGrid:
             memory_pj=both - found.energy_pj,
         )
 
+    def _check_reach(self, layer: "Layer", images: int) -> None:
+        """Raises BadInput for a layer that no program's addresses reach, before all its mappings are listed, which could take for ever."""
+        from gatewright.sw.limits import ADDRESSES
+
+        weights = layer.K * layer.R * layer.S * ceil(layer.C / layer.groups / self.config.lanes(self.operator))
+        words = weights + layer.K + images * (layer.H * layer.W + layer.out_h * layer.out_w)
+        if words >= ADDRESSES:
+            raise BadInput(
+                f"at least {words:,} memory words (weights, and one for each output channel and each pixel of input and output) exceed "
+                f"{ADDRESSES - 1:,}. Choose a smaller layer, or map a part of it."
+            )
+
     def _layer(self, p: "Problem") -> "Layer":
         from gatewright.sw.layers import Layer
 
@@ -143,10 +157,11 @@ class OnGrid:
         helpless = []
         for problem, why in refused.items():
             try:
-                tile = Tiling(self._layer(problem), self.config, OfLayer(), problem.N, Context(self.operator))
+                self._check_reach(layer := self._layer(problem), problem.N)
+                tile = Tiling(layer, self.config, OfLayer(), problem.N, Context(self.operator))
                 keys = too_small(tile)
                 cured = replace(tile, config=self.config.replace(**keys)).broken_rule() is None
-            except BadInput:  # no layer of ours, or more than an accelerator may have
+            except BadInput:  # no layer of ours, one out of reach, or more than an accelerator may have
                 cured = False
             if not cured:
                 helpless.append(f"Layer {problem.name}: {why}")

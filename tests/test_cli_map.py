@@ -46,6 +46,7 @@ def files(tmp_path: Path) -> tuple[str, str]:
     (tmp_path / "net.toml").write_text(LAYERS)
     (tmp_path / "bad.toml").write_text('layers = [{name = "a"}, {name = "b", k = 3}]')
     (tmp_path / "narrow.toml").write_text('layers = [{name = "a"}, {name = "b", C = 4096, K = 4096, R = 64}]')
+    (tmp_path / "huge.toml").write_text('layers = [{name = "k", K = 999_999_999_999}, {name = "p", P = 999_999_999_999}]')
     (tmp_path / "twice.toml").write_text('layers = [{name = "a"}, {name = "a", K = 3}]')
     (tmp_path / "none.toml").write_text("layers = []")
     (tmp_path / "key.toml").write_text('lairs = 1\nlayers = [{name = "a"}]')
@@ -163,7 +164,8 @@ def test_a_grid_too_small_says_once_how_large_it_must_be(files, capsys):
         (("GRID", "eyeriss"), "has no \\[\\[layers\\]\\]: the first argument is a network"),
         (("BAD", "eyeriss"), "layer 2 'b': k: is not a known key.* A layer has a name, sizes of its loops"),
         (("NET", "DEEP"), "level 2 'inner': wrods: is not a known key.* A level has a name, keeps"),
-        (("NARROW", "GRID"), "1 of 2 layers cannot be mapped: b. Layer b: no mapping .* No allowed buffer size helps"),
+        (("NARROW", "GRID"), "1 of 2 layers cannot be mapped: b. Layer b: at least 134,221,889 .* exceed 16,777,215"),
+        (("HUGE", "GRID"), "2 of 2 layers cannot be mapped: k, p. Layer k: at least 2,000,000,000,000 .* exceed 16,777,215.* Layer p: "),
         (("NET", "CLOSED"), "2 of 2 layers cannot be mapped: conv, depthwise. Layer conv has no mapping on closed: [^:]*sizes.$"),
         (("NET", "eyeriss", "--technology", "sky130"), "--technology is for grids of ours; the energies of Eyeriss-like are cited"),
         (
