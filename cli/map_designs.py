@@ -93,12 +93,13 @@ class OnGrid:
     ) -> None:
         from gatewright.dse.cost import CostModel
         from gatewright.hw.names import operator_named
+        from gatewright.sim.technology import technology_named
 
         self.config, self.objective, self.seconds = config, objective, seconds
         self.operator = operator_named(operator) if operator else config.operators[0]
         if self.operator not in config.operators:
             raise BadInput(f"The grid has no operator {self.operator.name}; it has {', '.join(one.name for one in config.operators)}.")
-        self.model = CostModel.default(technology)
+        self.model = CostModel.default(technology_named(technology).name)
         self.activity = ""  # known with the first layer
         self.name = "our grid"
 

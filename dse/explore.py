@@ -1,13 +1,10 @@
 """The main job: search, train the finalists, choose the winner, build it, prove it, and write all of it down."""
 
-import multiprocessing
 import time
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, as_completed
 from contextlib import contextmanager
 from typing import Protocol
-
-import torch
 
 from gatewright import __version__
 from gatewright.dse import space
@@ -20,6 +17,7 @@ from gatewright.dse.study import Record, Study, tally
 from gatewright.hw.errors import BadInput
 from gatewright.hw.noun import Noun
 from gatewright.sim import tools
+from gatewright.sim.processes import workers
 
 
 class Listener(Protocol):
@@ -72,7 +70,7 @@ class Explorer:
 
     def explore(self) -> Result:
         """Everything, from where the run stands. Whatever ends it early leaves what is finished."""
-        with self.run.locked(), workers(self.config.search.workers) as pool:
+        with self.run.locked(), workers(self.config.search.workers, threads=1) as pool:
             with self.timed("search"):
                 records = self.search(pool)
             with self.timed("finalists"):
@@ -169,28 +167,6 @@ class Explorer:
         self.listener.advance()
         roomy = best.config.replace(**space.buffer_words(self.config))
         return prove(pool, folder, network, best, roomy, self.pricing, self.source, how, self.listener.advance)
-
-
-@contextmanager
-def workers(count: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool of processes with one thread each; whatever goes wrong, none outlives it."""
-    pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_quiet_worker)
-    try:
-        yield pool
-        pool.shutdown()
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            child.terminate()
-        raise
-
-
-def _quiet_worker() -> None:
-    """In a worker: one thread; an interrupt is the parent's to handle."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
 
 
 def nothing_trained(config: RunConfig, records: list[Record]) -> str:

@@ -28,10 +28,12 @@ class System:
     owner: NDArray[np.int64]
 
     def without(self, measurement: int) -> "System":
-        """The equations of all other measurements."""
+        """The equations of all other measurements, numbered as those that are left."""
         others = self.owner != measurement
-        columns = (column[others] for column in (self.measured, self.scale, self.weights, self.circuits, self.owner))
-        return System(self.names, self.matrix[others], *columns)
+        measured, scale, weights, circuits, owner = (
+            column[others] for column in (self.measured, self.scale, self.weights, self.circuits, self.owner)
+        )
+        return System(self.names, self.matrix[others], measured, scale, weights, circuits, owner - (owner > measurement))
 
     def solve(self, ridge: float = 0.0, prior: Features | None = None) -> Features:
         """Unit costs by feature, none below zero, drawn by `ridge` to those of `prior` (else to zero)."""

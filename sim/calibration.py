@@ -4,9 +4,7 @@ Every result is cached by content, so an interrupted run goes on where it stoppe
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from pydantic import Field, model_validator
 from gatewright.hw.errors import BadInput
 from gatewright.hw.names import operator_named
 from gatewright.hw.noun import Noun
+from gatewright.sim import processes
 from gatewright.sim.measurement import Measurement
 from gatewright.sim.probe import Probe, Result, measure_probe
 from gatewright.sim.technology import EMBEDDED, Technology, from_liberty, technology_named
@@ -74,15 +73,10 @@ def measure_plan(
     name = technology.name if technology is not None and technology.name in EMBEDDED else "ihp130"
     if technology is not None and technology.hash != _technology(name, tuple(liberty)).hash:
         raise BadInput(f"Worker processes cannot be handed the technology {technology.name}. Name its Liberty files, or give workers=1.")
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with processes.workers(workers) as pool:
         futures = [pool.submit(_work, probe.to_json(), name, tuple(liberty)) for probe in plan.probes]
-        try:
-            return _collect(
-                (Result(Measurement.from_json(text), reused) for text, reused in (future.result() for future in futures)), progress
-            )
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        results = (future.result() for future in futures)
+        return _collect((Result(Measurement.from_json(text), reused) for text, reused in results), progress)
 
 
 def _collect(results: Iterable[Result], progress: Callable[[Result], None] | None) -> list[Measurement]:

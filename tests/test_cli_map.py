@@ -132,8 +132,8 @@ def test_a_grids_energies_say_what_they_rest_on(files, capsys):
     assert (result["technology"], result["clock_ns"]) == ("ihp130", 20.0)
     assert result["heldout_error"] == CostModel.default().heldout_error
     assert result["activity"].startswith("the mean of")
-    assert main(["map", *files, "--technology", "n5", "--quiet"]) == 3
-    assert "No measurements of n5 come with this package" in capsys.readouterr().err
+    assert main(["map", *files, "--technology", "n5", "--quiet"]) == 2
+    assert "There is no embedded technology 'n5'; there are ihp130, sky130, asap7." in capsys.readouterr().err
 
 
 def test_a_grid_too_small_says_once_how_large_it_must_be(files, capsys):

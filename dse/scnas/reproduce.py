@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from gatewright import __version__
 from gatewright.dse.evaluate import Source
-from gatewright.dse.explore import Listener, workers
+from gatewright.dse.explore import Listener
 from gatewright.dse.run import RESULT, Run
 from gatewright.dse.scnas import contraction, part
 from gatewright.dse.scnas.comparison import claims, rivals, winner
@@ -23,6 +23,7 @@ from gatewright.dse.scnas.search import budget, search
 from gatewright.dse.scnas.shared import PART, epochs, share
 from gatewright.hw.errors import BadInput
 from gatewright.sim import tools
+from gatewright.sim.processes import workers
 from gatewright.sw.models import Architecture
 from gatewright.sw.reference import LABELS
 
@@ -49,7 +50,7 @@ class Reproduction:
             return result_of(self.folder)
         for name in (SEARCHES, DESIGNS):
             (self.folder / name).mkdir(exist_ok=True)
-        with self.folder.locked(), workers(self.plan.workers) as pool:
+        with self.folder.locked(), workers(self.plan.workers, threads=1) as pool:
             self._check_searches()
             with self._timed("super-network"):
                 self._share(pool)

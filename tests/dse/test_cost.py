@@ -13,6 +13,7 @@ from gatewright.dse.calibration_plot import calibration_info, calibration_plot
 from gatewright.dse.calibration_table import BEGIN, END, beyond, shipped_errors, tables
 from gatewright.dse.cost import CostModel
 from gatewright.dse.equations import Sample, sample
+from gatewright.dse.features import lane_features
 from gatewright.dse.heldout import HeldOut, compare, compare_operators, cycles_wrong, heldout, mean
 from gatewright.dse.least_squares import Rows
 from gatewright.dse.typical import NETWORK, Seen, typical
@@ -118,6 +119,32 @@ def test_heldout_errors_stay_within_their_bands(model: CostModel, errors: HeldOu
     assert mean(row.settled_error for row in errors.operators) < OPERATOR_SETTLED
 
 
+def test_a_model_left_out_twice_has_seen_neither(model: CostModel) -> None:
+    few = [item.measurement for item in model.samples[:8]]
+    twice, never = CostModel(few).without(0).without(0), CostModel(few[2:])
+    assert sum(twice.area(few[1].config).values()) == pytest.approx(sum(never.area(few[1].config).values()))
+    assert heldout(CostModel(few).without(0)).energy_mape == pytest.approx(heldout(CostModel(few[1:])).energy_mape)
+
+
+def test_the_error_a_model_states_is_its_own(model: CostModel, errors: HeldOut) -> None:
+    assert model.heldout_error == pytest.approx(mean(row.energy_error for row in errors.whole))
+    few = CostModel([item.measurement for item in model.samples[:8]])
+    assert few.heldout_error == pytest.approx(heldout(few).energy_mape) != pytest.approx(model.heldout_error)
+
+
+def test_layers_not_timed_say_nothing_of_glitches(model: CostModel) -> None:
+    few = [glitching(item.measurement, 0.5) for item in model.samples[:4]]
+    mixed = CostModel([*few, *(glitching(measurement, 0.0, timed=0.0) for measurement in few)])
+    told = [{family: len(system.owner) for family, system in found.systems["glitches"].items()} for found in (mixed, CostModel(few))]
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("operator", [xnor(), integer(4), stochastic(64), shift(), binary_weight(4), multiplication_free("l1", 8)])
+def test_lanes_grow_with_the_operands(operator: Operator) -> None:
+    (_, narrow), (_, wide) = (lane_features(operator, bits) for bits in (32, 64))
+    assert wide == {name: 2 * value for name, value in narrow.items()}
+
+
 def test_a_wrong_measurement_shows_as_an_outlier(model: CostModel) -> None:
     measurements = [item.measurement for item in model.samples]
     victim = measurements[3]
@@ -193,6 +220,13 @@ def test_a_prediction_never_rests_on_its_own_measurement(model: CostModel) -> No
     for before, after in zip(compare_operators(model.without(i), item), compare_operators(other.without(i), item), strict=True):
         assert (after.predicted_um2, after.predicted_pj) == (before.predicted_um2, before.predicted_pj)
     assert compare(other, item)[-1].predicted_pj > 1.02 * compare(model, item)[-1].predicted_pj
+    assert item not in model.without(i).samples  # nor is its activity among the typical ones
+
+
+def test_a_measurement_that_lacks_a_layer_is_refused(model: CostModel) -> None:
+    whole = model.samples[0].measurement
+    with pytest.raises(BadInput, match="Measure it again"):
+        sample(whole.replace(layers=whole.layers[:-1]))
 
 
 def test_activity_of_another_layer_is_noticed(model: CostModel) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from gatewright.hw.config import AcceleratorConfig, integer, stochastic, xnor
 from gatewright.hw.errors import BadInput, Missing
-from gatewright.sim import calibration
+from gatewright.sim import calibration, processes
 from gatewright.sim.accelerator import Measured, _run, netlist_of
 from gatewright.sim.calibration import Plan, measure_plan, plan_from
 from gatewright.sim.measurement import load, part_of, parts, save, shipped
@@ -167,11 +167,9 @@ def test_metrics_of_a_run_are_scaled_counts() -> None:
     assert metrics.area_um2 == pytest.approx(6 * 5.4432)
 
 
-class Here(ThreadPoolExecutor):
-    """A process pool's stand-in."""
-
-    def __init__(self, workers: int, mp_context: object) -> None:
-        super().__init__(1)
+def here(workers: int) -> ThreadPoolExecutor:
+    """A pool of processes' stand-in."""
+    return ThreadPoolExecutor(1)
 
 
 @pytest.mark.parametrize("name", EMBEDDED)
@@ -183,7 +181,7 @@ def test_workers_are_handed_embedded_technologies_by_name(monkeypatch: pytest.Mo
         used.append(technology.hash)
         return Result(first.replace(technology=technology.name), reused=False)
 
-    monkeypatch.setattr(calibration, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(processes, "workers", here)
     monkeypatch.setattr(calibration, "measure_probe", measured)
     plan = Plan(probes=(Probe(name="a", config=CONFIG, architecture=NETWORK),))
     assert [m.technology for m in measure_plan(plan, technology_named(name))] == [name]
