@@ -1,30 +1,14 @@
 """The subcommands of `gatewright` together, and their errors as exit statuses."""
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
 from gatewright import __version__
-from gatewright.cli import (
-    bench,
-    board,
-    calibrate,
-    doctor,
-    explain,
-    explore,
-    generate,
-    map,
-    measure,
-    operators,
-    platforms,
-    regress,
-    report,
-    reproduce,
-    train,
-    verify,
-)
+from gatewright.cli import board
 from gatewright.cli.common import DONE, INTERRUPTED, failure
 from gatewright.cli.main import complain
 
@@ -35,24 +19,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS = (
-    bench,
-    calibrate,
-    doctor,
-    explain,
-    explore,
-    generate,
-    map,
-    measure,
-    operators,
-    platforms,
-    regress,
-    report,
-    reproduce,
-    train,
-    verify,
+    "bench",
+    "calibrate",
+    "doctor",
+    "explain",
+    "explore",
+    "generate",
+    "map",
+    "measure",
+    "operators",
+    "platforms",
+    "regress",
+    "report",
+    "reproduce",
+    "train",
+    "verify",
 )
-for command in COMMANDS:
-    app.command()(getattr(command, command.__name__.rpartition(".")[2]))
+for name in COMMANDS:
+    app.command()(getattr(import_module(f"gatewright.cli.{name}"), name))
 app.add_typer(board.app, name="board")
 
 

@@ -7,6 +7,7 @@ from rich.console import Group
 from rich.table import Table
 
 from gatewright.cli.map_designs import EDP, Row
+from gatewright.sim import metrics
 
 KEYS = (
     "name",
@@ -61,8 +62,7 @@ def total(rows: list[Row]) -> tuple[float, float]:
 def with_memories(rows: list[Row]) -> dict[str, float]:
     """Energy in pJ of all layers with a grid's on-chip memories at half, once and twice their cited cost; empty for a hierarchy."""
     memory = [row.count * row.memory_pj for row in rows if row.memory_pj is not None]
-    factors = {"half": 0.5, "once": 1.0, "twice": 2.0}
-    return {name: total(rows)[0] + times * sum(memory) for name, times in factors.items()} if memory else {}
+    return metrics.with_memories(total(rows)[0], sum(memory)) if memory else {}
 
 
 def by_level(rows: list[Row]) -> dict[str, float]:

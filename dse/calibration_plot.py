@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from gatewright.dse.heldout import HeldOut, Row
+from gatewright.dse.heldout import OPERATOR_ENERGY, OPERATOR_WORST, WHOLE_ENERGY, HeldOut, Row
 from gatewright.dse.plots import ACCENT, COLOURS, GRID, INK, KINDS, LOGARITHMIC, OTHER
 from gatewright.hw.names import operator_named
 
-BAND, WORST_WHOLE, WORST_OPERATOR = 0.05, 0.08, 0.12  # targets: an operator's mean, a complete accelerator, an operator's worst
+BAND = OPERATOR_ENERGY  # dashed: how many are within it is told of accelerators, too
 DECADES = [10**p for p in range(-1, 6)]
 
 
@@ -52,13 +52,13 @@ def _dot(row: Row, kind: str, text: str) -> Dot:
 
 def calibration_plot(info: CalibrationInfo) -> go.Figure:
     """Accelerators on the left, operators on the right; above, predicted over measured, below, the error, with its targets."""
-    subjects = (("complete accelerators", info.accelerators, (BAND, WORST_WHOLE)), ("operators", info.operators, (BAND, WORST_OPERATOR)))
+    subjects = (("complete accelerators", info.accelerators, WHOLE_ENERGY), ("operators", info.operators, OPERATOR_WORST))
     titles = [f"{name}: {share:.0%} of {len(dots)} within {BAND:.0%}" for (name, dots, _), share in zip(subjects, info.inside, strict=True)]
     figure = make_subplots(2, 2, subplot_titles=titles, shared_xaxes=True, horizontal_spacing=0.08, vertical_spacing=0.05)
-    for column, (_, dots, bands) in enumerate(subjects, start=1):
+    for column, (_, dots, most) in enumerate(subjects, start=1):
         ends = [0.8 * min(d.measured_nj for d in dots), 1.25 * max(d.measured_nj for d in dots)]
         _line(figure, 1, column, ends, ends)
-        for off, style in ((0.0, "solid"), (bands[0], "dash"), (bands[1], "dot")):
+        for off, style in ((0.0, "solid"), (BAND, "dash"), (most, "dot")):
             for signed in {off, -off}:
                 _line(figure, 2, column, ends, [signed, signed], style)
         for kind in sorted({d.kind for d in dots}):
@@ -69,7 +69,7 @@ def calibration_plot(info: CalibrationInfo) -> go.Figure:
     figure.update_yaxes(tickformat="+.0%", gridcolor=GRID, row=2)
     figure.update_yaxes(title="predicted, nJ per run", row=1, col=1)
     figure.update_yaxes(title="error", row=2, col=1)
-    lines = f"dashed {BAND:.0%}, dotted {WORST_WHOLE:.0%} and {WORST_OPERATOR:.0%} off"
+    lines = f"dashed {BAND:.0%}, dotted {WHOLE_ENERGY:.0%} and {OPERATOR_WORST:.0%} off"
     title = f"Energy predicted by models that had not seen the accelerator; {lines}"
     figure.update_layout(
         title={"text": title, "x": 0.5, "font": {"size": 16}},

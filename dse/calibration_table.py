@@ -9,13 +9,23 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from gatewright.dse.cost import CostModel
-from gatewright.dse.heldout import HeldOut, Row, heldout, mean, share, worst
+from gatewright.dse.heldout import (
+    OPERATOR_AREA,
+    OPERATOR_ENERGY,
+    OPERATOR_WORST,
+    WHOLE_AREA,
+    WHOLE_ENERGY,
+    HeldOut,
+    Row,
+    heldout,
+    mean,
+    share,
+    worst,
+)
 from gatewright.sim.technology import EMBEDDED
 from gatewright.sw.stochastic.measure import publish
 
 BEGIN, END = "<!-- heldout: begin -->\n", "<!-- heldout: end -->"
-ENERGY, ENERGY_WORST, AREA = 0.05, 0.12, 0.03  # targets of an operator: mean, worst, mean
-WHOLE_ENERGY, WHOLE_AREA = 0.08, 0.05  # of a complete accelerator
 
 
 def tables(errors: Mapping[str, HeldOut]) -> str:
@@ -37,8 +47,8 @@ def beyond(errors: HeldOut) -> tuple[str, ...]:
 def _missed(rows: Sequence[Row]) -> str:
     """Which targets an operator misses."""
     energies = [row.energy_error for row in rows]
-    found = (("area", mean(row.area_error for row in rows) > AREA), ("energy", mean(energies) > ENERGY))
-    missed = [name for name, misses in (*found, ("worst", abs(worst(energies)) > ENERGY_WORST)) if misses]
+    found = (("area", mean(row.area_error for row in rows) > OPERATOR_AREA), ("energy", mean(energies) > OPERATOR_ENERGY))
+    missed = [name for name, misses in (*found, ("worst", abs(worst(energies)) > OPERATOR_WORST)) if misses]
     return ", ".join(missed)
 
 
@@ -58,7 +68,7 @@ def _summary(errors: HeldOut) -> str:
     """Targets beside what was found."""
     subjects = (
         (f"complete accelerators ({len(errors.whole)})", errors.whole, WHOLE_AREA, WHOLE_ENERGY),
-        (f"operators in an accelerator ({len(errors.operators)})", errors.operators, AREA, ENERGY),
+        (f"operators in an accelerator ({len(errors.operators)})", errors.operators, OPERATOR_AREA, OPERATOR_ENERGY),
     )
     rows = [
         (what, kind, f"{area if kind == 'area' else energy:.0%}", *_pair(found, name))

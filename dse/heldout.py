@@ -45,6 +45,8 @@ class Row:
         return self.predicted_settled_pj / self.settled_pj - 1 if self.settled_pj else None
 
 
+OPERATOR_AREA, OPERATOR_ENERGY, OPERATOR_WORST = 0.03, 0.05, 0.12  # targets of an operator: mean area, mean energy, its worst
+WHOLE_AREA, WHOLE_ENERGY = 0.05, 0.08  # of a complete accelerator
 WHOLE, OPERATOR = "accelerator", "operator"
 GRID = ("element", "grid", "activation_edge", "weight_edge", "lanes", "encoder", "source")  # where an operator's energy goes
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import typer
@@ -157,7 +158,7 @@ def test_version_and_help(capsys: Capture) -> None:
 
 
 def test_every_command_takes_the_three_options() -> None:
-    known = dict(typer.main.get_command(commands.app).commands)  # type: ignore[attr-defined]
+    known = dict(cast(Any, typer.main.get_command(commands.app)).commands)
     known |= {f"board {name}": command for name, command in known.pop("board").commands.items()}
     assert {"doctor", "board build"} <= set(known)
     for name, command in known.items():

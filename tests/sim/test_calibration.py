@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -118,10 +118,9 @@ def test_cycles_are_counted_and_timed_all_along_a_layer(streams: int) -> None:
     """Short layers whole, long ones in windows of 500 cycles with equal ways between; timed is one cycle of each equal stretch of what is
     counted, at no fixed place of it, about 400 in all; after the last layer come the host's eight cycles."""
     lengths = [1, 350, 3_999, 9_100, 123_456, 20]
-    layers = list(_run(Tape(streams), lengths))  # type: ignore[arg-type]
-    assert [len(layer) for layer in layers] == [*lengths[:-1], lengths[-1] + 8]  # type: ignore[arg-type]
-    for layer in layers:
-        tape: list[tuple[bool, int]] = layer  # type: ignore[assignment]
+    tapes: list[list[tuple[bool, int]]] = cast(Any, list(_run(cast(Any, Tape(streams)), lengths)))  # what it wrote, in place of toggles
+    assert [len(tape) for tape in tapes] == [*lengths[:-1], lengths[-1] + 8]
+    for tape in tapes:
         counted = [i for i, (on, _) in enumerate(tape) if on]
         timed = [i for i, (_, number) in enumerate(tape) if number]
         assert {number for _, number in tape} <= {0, min(8, streams)}

@@ -153,7 +153,8 @@ def test_a_window_counts_from_the_cycle_before_it() -> None:
             simulation.count()
             simulation.run(window.stop - window.start, {"up": given[window]}, ())
             found = window.stop
-        return simulation.toggles().toggles.tolist()  # type: ignore[no-any-return]
+        found_toggles: list[int] = simulation.toggles().toggles.tolist()
+        return found_toggles
 
     first, second = slice(3, 20), slice(27, 40)
     assert counted(first, second) == [one + two for one, two in zip(counted(first), counted(second), strict=True)]

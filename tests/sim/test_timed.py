@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.interpolate import RegularGridInterpolator
 
-from gatewright.hw.errors import BadInput, Missing
-from gatewright.sim import icarus, icarus_blocks
+from gatewright.hw.errors import BadInput
 from gatewright.sim.delays import delays
 from gatewright.sim.energy_analysis import energy
 from gatewright.sim.gates import Delays, GateSimulation, SimulationError, Toggles, Transitions, simulate
@@ -20,25 +18,8 @@ from gatewright.sim.kernels import Kernels
 from gatewright.sim.library import energy as energy_of
 from gatewright.sim.netlist import OPEN, Cells, Netlist
 from gatewright.sim.synthesis import synthesise
-from gatewright.sim.technology import ihp130, technology_named
 from tests.sim.designs import DESIGNS, MAC, stimulus
-
-TECHNOLOGY = ihp130()
-LIBRARY = TECHNOLOGY.library
-A, INVERTED, AND = 2, 3, 4
-
-
-def nets(*rows: Any) -> NDArray[np.int32]:
-    return np.array(rows, dtype=np.int32)
-
-
-def hazard() -> Netlist:
-    """y = a and not a: a pulse while the inverter has not answered yet."""
-    cells = {
-        "sg13g2_inv_1": Cells(("A", "Y"), nets([A, INVERTED]), nets(0)),
-        "sg13g2_and2_1": Cells(("A", "B", "X"), nets([A, INVERTED, AND]), nets(0)),
-    }
-    return Netlist("hazard", 5, OPEN, {"a": nets(A)}, {"y": nets(AND)}, cells)
+from tests.sim.netlists import AND, INVERTED, LIBRARY, TECHNOLOGY, A, hazard, nets
 
 
 def transitions(netlist: Netlist, given: Mapping[str, Any], rise: Any, fall: Any) -> tuple[Transitions, Toggles]:
@@ -241,32 +222,6 @@ def test_ending_at_another_value_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
         transitions(netlist, {"a": np.array([[1]])}, (0, 0, 0, 5, 3), (0, 0, 0, 5, 3))
 
 
-def test_delays_are_those_of_the_tables() -> None:
-    netlist = synthesise(DESIGNS["grid"][0], "grid", TECHNOLOGY.liberty_files())
-    least, mean, most, twice = (
-        delays(netlist, TECHNOLOGY, **options)
-        for options in ({"arcs": "min"}, {}, {"arcs": "max"}, {"scale": 2.0})  # type: ignore[arg-type]
-    )
-    for side in ("rise", "fall"):
-        low, middle, high = (getattr(each, side) for each in (least, mean, most))
-        assert (low <= middle).all()
-        assert (middle <= high).all()
-        assert (low < high).any()
-        assert np.abs(getattr(twice, side) - 2 * middle).max() <= 1
-    memory = netlist.memories[0]
-    access = TECHNOLOGY.memories.macro_for(memory.depth, memory.width).access_ns
-    assert set(mean.rise[memory.read_data].tolist()) == {round(1e3 * access)}
-    driven = [net for name, each in netlist.inputs.items() if name != "clk" for net in each.tolist()]
-    assert not mean.rise[driven].any()
-    bare = {}
-    for name, cell in LIBRARY.cells.items():
-        bare[name] = dataclasses.replace(cell, pins={key: dataclasses.replace(pin, arcs=()) for key, pin in cell.pins.items()})
-    without = ihp130().replace(TECHNOLOGY.conventions.replace(slew_ns=0.05))
-    without.library = dataclasses.replace(LIBRARY, cells=bare)
-    with pytest.raises(BadInput, match="has no delay tables at its output .*zero-delay activity"):
-        delays(netlist, without)
-
-
 def test_glitches_cost_what_their_transitions_cost() -> None:
     netlist = synthesise(MAC, "mac", TECHNOLOGY.liberty_files())
     counted = simulate(netlist, LIBRARY, stimulus("mac", 40, 64, seed=3), delays=delays(netlist, TECHNOLOGY)).toggles
@@ -296,144 +251,3 @@ def test_the_library_offers_both() -> None:
     assert timed.logic_pj > 1.02 * plain.logic_pj == 1.02 * plain.zero_delay_pj
     with pytest.raises(BadInput, match="activity must be 'timed' or 'zero_delay'; got 'exact'"):
         energy_of(MAC, given, activity="exact")  # type: ignore[arg-type]
-
-
-@pytest.fixture(scope="module")
-def second_opinion() -> None:
-    try:
-        icarus.find()
-    except Missing:
-        try:
-            icarus.fetch()
-        except Missing as error:
-            pytest.skip(str(error))
-
-
-PAIRS = [
-    ("int8 multiply-accumulate", "ihp130"),
-    ("int8 multiply-accumulate", "asap7"),
-    ("XNOR popcount of 64", "sky130"),
-    ("stochastic lanes", "ihp130"),
-    ("FIFO with a state machine", "sky130"),
-    ("binary-weight element", "ihp130"),
-]
-
-
-@pytest.mark.usefixtures("second_opinion")
-@pytest.mark.parametrize(("block", "technology"), PAIRS)
-def test_icarus_counts_the_same_transitions(block: str, technology: str) -> None:
-    _, found = icarus_blocks.agreement(block, technology)
-    assert found.mismatches == ()
-    assert found.transitions > 4_000
-
-
-@pytest.mark.thorough
-@pytest.mark.usefixtures("second_opinion")
-@pytest.mark.parametrize("technology", ["ihp130", "sky130", "asap7"])
-@pytest.mark.parametrize("block", icarus_blocks.BLOCKS)
-def test_icarus_counts_the_same_transitions_in_every_technology(block: str, technology: str) -> None:
-    assert icarus_blocks.agreement(block, technology, seed=1)[1].mismatches == ()
-
-
-@pytest.mark.usefixtures("second_opinion")
-def test_icarus_counts_the_same_with_a_memory() -> None:
-    netlist = synthesise(DESIGNS["grid"][0], "grid", TECHNOLOGY.liberty_files())
-    assert netlist.memories
-    found = icarus.compare(netlist, TECHNOLOGY, stimulus("grid", 40, 2, seed=5))
-    assert found.mismatches == ()
-    assert found.transitions > 4_000
-
-
-@pytest.mark.usefixtures("second_opinion")
-def test_a_wrong_delay_is_noticed() -> None:
-    netlist = synthesise(MAC, "mac", TECHNOLOGY.liberty_files())
-    known, given = delays(netlist, TECHNOLOGY), stimulus("mac", 30, 2, seed=6)
-    glitching = simulate(netlist, LIBRARY, given, delays=known).toggles.timed
-    assert glitching is not None
-    rise = known.rise.copy()
-    rise[int(np.argmax(glitching.toggles - glitching.settled))] += 60
-    assert icarus.compare(netlist, TECHNOLOGY, given).mismatches == ()
-    assert icarus.compare(netlist, TECHNOLOGY, given, Delays(rise, known.fall)).mismatches
-
-
-@pytest.mark.usefixtures("second_opinion")
-def test_a_wrong_function_is_noticed() -> None:
-    netlist, given = synthesise(MAC, "mac", TECHNOLOGY.liberty_files()), stimulus("mac", 20, 1, seed=7)
-    kind = max((kind for kind in netlist.cells if LIBRARY.cells[kind].ff is None), key=lambda kind: len(netlist.cells[kind]))
-    cell = LIBRARY.cells[kind]
-    (output,) = cell.outputs
-    wrong = technology_named("ihp130").replace(TECHNOLOGY.conventions.replace(slew_ns=TECHNOLOGY.slew_ns))
-    pins = dict(cell.pins) | {output.name: dataclasses.replace(output, function=f"!({cell.inputs[0].name})")}
-    wrong.library = dataclasses.replace(LIBRARY, cells=dict(LIBRARY.cells) | {kind: dataclasses.replace(cell, pins=pins)})
-    own = simulate(netlist, LIBRARY, given, delays=delays(netlist, TECHNOLOGY)).toggles.timed
-    assert own is not None
-    assert (icarus.transitions(netlist, wrong, delays(netlist, TECHNOLOGY), given) != own.toggles).any()
-
-
-@pytest.mark.parametrize("function", ["A'", "A^B*C", "A B"])
-def test_functions_beyond_plain_signs_are_refused(function: str) -> None:
-    netlist = hazard()
-    cell = LIBRARY.cells["sg13g2_inv_1"]
-    pins = dict(cell.pins) | {"Y": dataclasses.replace(cell.pins["Y"], function=function)}
-    technology = technology_named("ihp130").replace(TECHNOLOGY.conventions)
-    technology.library = dataclasses.replace(LIBRARY, cells=dict(LIBRARY.cells) | {"sg13g2_inv_1": dataclasses.replace(cell, pins=pins)})
-    with pytest.raises(BadInput, match="cannot be spelled in Verilog sign by sign"):
-        icarus.verilog(netlist, technology, Delays(nets(*[1] * 5), nets(*[1] * 5)), {"a": np.zeros((1, 1))})
-
-
-def test_without_icarus_the_error_says_where_it_comes_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("GATEWRIGHT_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(Missing, match="Fetch it with: python -m gatewright.sim.icarus"):
-        icarus.find()
-    with pytest.raises(Missing, match="apt-get is not on this machine.*apt install iverilog"):
-        icarus.fetch()
-    assert not list((tmp_path / "cache").rglob("*.vpi"))
-
-
-def test_an_inverters_delays_by_hand() -> None:
-    """Rise and fall of an inverter that drives an AND gate, from the embedded library's numbers, interpolated by SciPy."""
-    cell, gate = LIBRARY.cells["sg13g2_inv_1"], LIBRARY.cells["sg13g2_and2_1"]
-    (arc,) = cell.pins["Y"].arcs
-    expected = []
-    for table in (arc.delay_rise, arc.delay_fall):
-        assert table is not None
-        at = RegularGridInterpolator((table.slews, table.loads), table.values)
-        expected.append(round(1e3 * float(at((TECHNOLOGY.slew_ns, gate.pins["B"].capacitance_ff)).item())))
-    found = delays(hazard(), TECHNOLOGY)
-    assert [found.rise[INVERTED], found.fall[INVERTED]] == expected
-    assert expected[0] != expected[1]
-
-
-def test_a_gates_delay_is_the_mean_over_its_inputs() -> None:
-    """An AND gate that drives 200 inverters: each input's table continued in a straight line beyond its last load, by SciPy."""
-    gate, load = LIBRARY.cells["sg13g2_and2_1"].pins["X"], 200 * LIBRARY.cells["sg13g2_inv_1"].pins["A"].capacitance_ff
-    assert {arc.related_pin for arc in gate.arcs} == {"A", "B"}
-    inverters = nets([A, INVERTED], *([AND, 5 + i] for i in range(200)))
-    loaded = dataclasses.replace(
-        hazard(), nets=205, cells=hazard().cells | {"sg13g2_inv_1": Cells(("A", "Y"), inverters, nets(*[0] * 201))}
-    )
-    found = delays(loaded, TECHNOLOGY)
-    for side, name in ((found.rise, "delay_rise"), (found.fall, "delay_fall")):
-        tables = [getattr(arc, name) for arc in gate.arcs]
-        assert max(table.loads[-1] for table in tables) < load
-        each = [RegularGridInterpolator((t.slews, t.loads), t.values, bounds_error=False, fill_value=None) for t in tables]
-        times = [1e3 * float(at((TECHNOLOGY.slew_ns, load)).item()) for at in each]
-        assert max(times) - min(times) > 2
-        assert side[AND] == round(sum(times) / len(times))
-    short = delays(loaded, TECHNOLOGY, scale=1e-6)
-    assert set(short.rise[INVERTED:].tolist()) == set(short.fall[INVERTED:].tolist()) == {1}, "no delay is nothing"
-    assert (short.rise[A], short.fall[A]) == (0, 0)
-
-
-def test_a_flip_flops_delay_is_that_from_its_clock() -> None:
-    """From the embedded library's numbers at the least load of its table, by SciPy; what drives nothing has that load."""
-    cell = LIBRARY.cells["sg13g2_dfrbpq_1"]
-    (own,) = (arc for arc in cell.pins["Q"].arcs if arc.related_pin == "CLK")
-    pins = nets([2 if name == "CLK" else 4 if name == "Q" else 3 for name in cell.pins])
-    netlist = Netlist("flop", 5, 2, {"clk": nets(2), "d": nets(3)}, {"q": nets(4)}, {cell.name: Cells(tuple(cell.pins), pins, nets(0))})
-    found = delays(netlist, TECHNOLOGY)
-    for side, table in ((found.rise, own.delay_rise), (found.fall, own.delay_fall)):
-        assert table is not None
-        at = RegularGridInterpolator((table.slews, table.loads), table.values)
-        assert side[4] == round(1e3 * float(at((TECHNOLOGY.slew_ns, table.loads[0])).item()))
